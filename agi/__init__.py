@@ -1,0 +1,1 @@
+"""The same lookup for companies that ask by AGI: a FastAGI server and the classic one-process script."""

@@ -1,0 +1,322 @@
+"""Settings: one TOML file, read once into frozen values.
+
+The dataclasses below are the whole list of what can be set, with their defaults. `parse` is pure; `load` is the one
+place that reads the file and the environment. A key that does not exist is refused and the nearest known one is named,
+because a setting without effect is found only on the day it was needed.
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+import re
+import tomllib
+import types
+from collections.abc import Mapping
+from dataclasses import MISSING, dataclass, field, fields, is_dataclass, replace
+from pathlib import Path
+from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
+from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo
+
+DEFAULT_PATH = Path("ringcard.toml")
+
+Policy = Literal["name", "route", "leave"]
+"""What Ringcard may do with a call to one DID: name it, name and route it, or leave it alone."""
+
+
+class SettingsError(Exception):
+    """The settings cannot be used; the message names the key and says what to write instead."""
+
+
+@dataclass(frozen=True, slots=True)
+class Company:
+    name: str = "My company"
+    country: str = "US"  # ISO 3166-1 alpha-2; the number plan of a trunk that names none
+    time_zone: str = "UTC"  # IANA name; the store is UTC, the screen and "today" are this
+    currency: str = "USD"  # ISO 4217; amounts are kept in its minor unit
+
+
+@dataclass(frozen=True, slots=True)
+class Store:
+    data_dir: str = "var"  # database, embedded server, journal, photos
+    database_url: str = ""  # empty: SQLite in data_dir; else an SQLAlchemy URL, postgresql+psycopg://...
+    redis_url: str = ""  # empty: a server of our own on a socket in data_dir; else redis://, rediss://, unix://
+
+
+@dataclass(frozen=True, slots=True)
+class Asterisk:
+    node: str = "pbx"  # names this Asterisk in the log; two Asterisks need two names
+    ari_url: str = "http://127.0.0.1:8088/ari"
+    username: str = "ringcard"
+    password: str = ""
+    password_file: str = ""  # read instead of password when set
+    app: str = "ringcard"  # Stasis application name, as dialplan/ringcard.conf calls it
+    request_ms: int = 1000  # one ARI request may take this long
+
+
+@dataclass(frozen=True, slots=True)
+class Lookup:
+    budget_ms: int = 150  # one call waits this long for a name, all stages together
+    redis_ms: int = 50  # one Redis answer may take this long
+    card_ttl_s: int = 3600
+    unknown_ttl_s: int = 60  # how long a number that nobody has is remembered as such
+    breaker_s: float = 1.0  # after a failure a store is left alone this long
+
+
+@dataclass(frozen=True, slots=True)
+class Routing:
+    policy: Policy = "name"  # for a DID that [dids] does not name
+    ring_s: int = 20  # the assigned manager's phone rings this long
+    group_ring_s: int = 20  # then the deputy's or the team's phones
+
+
+@dataclass(frozen=True, slots=True)
+class Desk:
+    host: str = "127.0.0.1"
+    port: int = 8080
+    public_url: str = ""  # how browsers and phones reach the desk; empty: http://host:port
+    secret: str = ""  # signs sessions and card links; empty: made at first start, kept in data_dir
+    secret_file: str = ""
+    session_hours: int = 12
+    link_minutes: int = 10  # how long a card link given to a phone works
+    dialplan_token: str = ""  # for GET /dialplan/...; empty: made at first start, kept in data_dir
+    dialplan_token_file: str = ""
+    dialplan_from: tuple[str, ...] = ("127.0.0.0/8", "::1/128")  # who may ask GET /dialplan/...
+
+
+@dataclass(frozen=True, slots=True)
+class Agi:
+    host: str = "127.0.0.1"
+    port: int = 4573  # FastAGI's registered port
+    conversations: int = 200  # at once; more are refused and the call goes on
+    request_s: float = 2.0  # a peer that sends no complete request in this time is let go
+
+
+@dataclass(frozen=True, slots=True)
+class Log:
+    level: Literal["debug", "info", "warning", "error"] = "info"
+    format: Literal["text", "json"] = "text"
+
+
+@dataclass(frozen=True, slots=True)
+class Trunk:
+    """How numbers are written on one trunk."""
+
+    country: str = ""  # empty: company.country
+    area_code: str = ""  # put before a local number
+    dial_prefixes: tuple[str, ...] = ()  # digits to get an outside line, seen before numbers
+    double_zero: bool = True  # "00" means "+", even where the country has another international prefix
+
+
+@dataclass(frozen=True, slots=True)
+class Did:
+    """What happens with calls to one of the company's numbers."""
+
+    policy: Policy = "name"
+    team: str = ""  # who rings after the assigned manager; empty: the manager's own team
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    company: Company = field(default_factory=Company)
+    store: Store = field(default_factory=Store)
+    asterisk: Asterisk = field(default_factory=Asterisk)
+    lookup: Lookup = field(default_factory=Lookup)
+    routing: Routing = field(default_factory=Routing)
+    desk: Desk = field(default_factory=Desk)
+    agi: Agi = field(default_factory=Agi)
+    log: Log = field(default_factory=Log)
+    trunks: Mapping[str, Trunk] = field(default_factory=dict)
+    dids: Mapping[str, Did] = field(default_factory=dict)
+
+    @property
+    def data_dir(self) -> Path:
+        return Path(self.store.data_dir)
+
+    @property
+    def database_url(self) -> str:
+        return self.store.database_url or f"sqlite:///{self.data_dir.absolute() / 'ringcard.db'}"
+
+    @property
+    def public_url(self) -> str:
+        return (self.desk.public_url or f"http://{self.desk.host}:{self.desk.port}").rstrip("/")
+
+    def did(self, dialled: str) -> Did:
+        """The rule for a dialled number, compared by digits so that "+855 23" and "85523" are one."""
+        digits = re.sub(r"\D", "", dialled)
+        for number, rule in self.dids.items():
+            if re.sub(r"\D", "", number) == digits:
+                return rule
+        return Did(policy=self.routing.policy)
+
+
+def parse(raw: Mapping[str, Any], environ: Mapping[str, str] | None = None) -> Settings:
+    """Settings from the file's mapping, with `RINGCARD_SECTION__KEY` of `environ` laid over it.
+
+    Raises SettingsError for an unknown key, a value of the wrong type or one that cannot work.
+    """
+    merged = _overlay(raw, environ or {})
+    settings: Settings = _build(Settings, merged, "")
+    _check(settings)
+    return settings
+
+
+def load(path: Path | None = None, environ: Mapping[str, str] = os.environ) -> Settings:
+    """Settings from `path`, else `RINGCARD_CONFIG`, else ./ringcard.toml where there is one, else the defaults.
+
+    A relative data_dir is taken from the file's own folder; each `*_file` key is read into the key that it stands for.
+    """
+    named = path or (Path(environ["RINGCARD_CONFIG"]) if environ.get("RINGCARD_CONFIG") else None)
+    chosen = named or DEFAULT_PATH
+    raw: dict[str, Any] = {}
+    try:
+        raw = tomllib.loads(chosen.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        if named:
+            raise SettingsError(
+                f"no settings file at {chosen}; copy config/ringcard.toml there, or leave --config out"
+            ) from None
+    except (OSError, UnicodeDecodeError) as exc:
+        raise SettingsError(f"cannot read {chosen}: {exc}") from exc
+    except tomllib.TOMLDecodeError as exc:
+        raise SettingsError(f"{chosen} is not valid TOML: {exc}") from exc
+    try:
+        settings = parse(raw, environ)
+    except SettingsError as exc:
+        raise SettingsError(f"{chosen}: {exc}" if raw else str(exc)) from None
+    home = chosen.absolute().parent
+    settings = replace(settings, store=replace(settings.store, data_dir=str(home / settings.store.data_dir)))
+    return replace(
+        settings,
+        asterisk=replace(
+            settings.asterisk, password=_secret(settings.asterisk.password, settings.asterisk.password_file, home)
+        ),
+        desk=replace(
+            settings.desk,
+            secret=_secret(settings.desk.secret, settings.desk.secret_file, home),
+            dialplan_token=_secret(settings.desk.dialplan_token, settings.desk.dialplan_token_file, home),
+        ),
+    )
+
+
+def _secret(value: str, file: str, home: Path) -> str:
+    if not file:
+        return value
+    try:
+        return (home / file).read_text(encoding="utf-8").strip()
+    except OSError as exc:
+        raise SettingsError(f"cannot read the secret file {home / file}: {exc.strerror}") from exc
+
+
+_ENVIRONMENT_ONLY = {"RINGCARD_CONFIG"}
+
+
+def _overlay(raw: Mapping[str, Any], environ: Mapping[str, str]) -> dict[str, Any]:
+    merged: dict[str, Any] = {key: dict(value) if isinstance(value, Mapping) else value for key, value in raw.items()}
+    for name, value in environ.items():
+        if not name.startswith("RINGCARD_") or "__" not in name or name in _ENVIRONMENT_ONLY:
+            continue
+        *sections, key = name.removeprefix("RINGCARD_").lower().split("__")
+        target = merged
+        for section in sections:
+            target = target.setdefault(section, {})
+            if not isinstance(target, dict):
+                raise SettingsError(f"{name}: {section} is not a section")
+        target[key] = value
+    return merged
+
+
+def _build(kind: type, raw: Any, where: str) -> Any:
+    if not isinstance(raw, Mapping):
+        raise SettingsError(f"{where.rstrip('.')} must be a section: [{where.rstrip('.')}]")
+    hints = get_type_hints(kind)
+    known = {f.name: f for f in fields(kind)}
+    values: dict[str, Any] = {}
+    for key, value in raw.items():
+        if key not in known:
+            raise SettingsError(f"unknown key {where}{key}{_nearest(key, known)}")
+        values[key] = _value(hints[key], value, f"{where}{key}")
+    for name, f in known.items():
+        if name not in values and f.default is MISSING and f.default_factory is MISSING:
+            raise SettingsError(f"{where}{name} is missing")
+    return kind(**values)
+
+
+def _nearest(key: str, known: Mapping[str, Any]) -> str:
+    near = difflib.get_close_matches(key, known, n=1, cutoff=0.5)
+    return f"; did you mean {near[0]}?" if near else f"; known here: {', '.join(known)}"
+
+
+def _value(hint: Any, value: Any, where: str) -> Any:
+    origin = get_origin(hint)
+    if is_dataclass(hint) and isinstance(hint, type):
+        return _build(hint, value, f"{where}.")
+    if origin is Literal:
+        if value not in get_args(hint):
+            raise SettingsError(f"{where} = {value!r}; write one of {', '.join(map(repr, get_args(hint)))}")
+        return value
+    if origin is tuple:
+        items = value.split(",") if isinstance(value, str) else value
+        if not isinstance(items, list | tuple) or not all(isinstance(item, str) for item in items):
+            raise SettingsError(f'{where} must be a list of texts, for example ["9"]')
+        return tuple(item.strip() for item in items)
+    if origin in (Union, types.UnionType):
+        raise AssertionError(f"{where}: settings have no optional types because an empty text says 'not set'")
+    if origin is not None and issubclass(origin, Mapping):
+        if not isinstance(value, Mapping):
+            raise SettingsError(f"{where} must be a section: [{where}.NAME]")
+        return {name: _value(get_args(hint)[1], item, f"{where}.{name}") for name, item in value.items()}
+    return _scalar(hint, value, where)
+
+
+def _scalar(hint: type, value: Any, where: str) -> Any:
+    if hint is bool:
+        if isinstance(value, str) and value.lower() in ("true", "false"):
+            return value.lower() == "true"
+        if isinstance(value, bool):
+            return value
+        raise SettingsError(f"{where} = {value!r}; write true or false")
+    if hint in (int, float) and not isinstance(value, bool):
+        try:
+            number = hint(value)
+        except (TypeError, ValueError):
+            raise SettingsError(f"{where} = {value!r}; write a number") from None
+        if number < 0 or (hint is int and isinstance(value, float) and value != number):
+            raise SettingsError(
+                f"{where} = {value!r}; write a whole number, 0 or more" if hint is int else f"{where} must be 0 or more"
+            )
+        return number
+    if hint is str and isinstance(value, str):
+        return value
+    raise SettingsError(f"{where} = {value!r}; write a {'text in quotes' if hint is str else 'number'}")
+
+
+def _check(settings: Settings) -> None:
+    try:
+        ZoneInfo(settings.company.time_zone)
+    except (KeyError, ValueError, OSError):
+        raise SettingsError(
+            f"company.time_zone = {settings.company.time_zone!r} is no time zone; write one like 'Asia/Phnom_Penh'"
+        ) from None
+    for where, country in [
+        ("company.country", settings.company.country),
+        *((f"trunks.{name}.country", trunk.country or "US") for name, trunk in settings.trunks.items()),
+    ]:
+        if not re.fullmatch(r"[A-Z]{2}", country):
+            raise SettingsError(f"{where} = {country!r}; write the two-letter country code, like 'KH'")
+    if not re.fullmatch(r"[A-Z]{3}", settings.company.currency):
+        raise SettingsError(
+            f"company.currency = {settings.company.currency!r}; write the three-letter code, like 'USD'"
+        )
+    for where, url, schemes in (
+        ("asterisk.ari_url", settings.asterisk.ari_url, ("http", "https")),
+        ("desk.public_url", settings.public_url, ("http", "https")),
+        ("store.redis_url", settings.store.redis_url or "unix:///", ("redis", "rediss", "unix")),
+        ("store.database_url", settings.database_url, ("sqlite", "postgresql+psycopg")),
+    ):
+        if urlsplit(url).scheme not in schemes:
+            raise SettingsError(f"{where} = {url!r}; it begins with one of {', '.join(f'{s}://' for s in schemes)}")
+    for where, port in (("desk.port", settings.desk.port), ("agi.port", settings.agi.port)):
+        if not 0 < port < 65536:
+            raise SettingsError(f"{where} = {port}; write a port from 1 to 65535")

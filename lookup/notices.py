@@ -1,0 +1,100 @@
+"""What the desk is told about a call, as a value and as bytes.
+
+A notice carries the whole state of one live call, by ids, with a version that grows. So a notice that came twice or
+late changes nothing, and a desk that missed some is right again after the next one. What a person may see of it is
+decided by the desk, for that person.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
+from typing import Any, Literal
+
+import orjson
+
+Kind = Literal["ringing", "answered", "moved", "ended", "card_changed", "task_due"]
+PhoneState = Literal["ringing", "talking", "stopped"]
+
+
+@dataclass(frozen=True, slots=True)
+class RungPhone:
+    """One phone of this call, with the state of its latest Dial attempt."""
+
+    endpoint: str
+    state: PhoneState
+    since_ms: int
+    reason: str = ""  # why the call came here
+
+
+@dataclass(frozen=True, slots=True)
+class LiveCall:
+    """One conversation as it is now. Times are milliseconds since the epoch, UTC."""
+
+    call_id: str
+    node: str
+    linkedid: str
+    version: int
+    started_ms: int
+    direction: Literal["inbound", "outbound", "internal"]
+    answer: Literal["looking", "found", "unknown", "withheld", "unavailable"]
+    caller_number: str  # E.164 or as received; empty when withheld
+    caller_name: str  # as received
+    shown_name: str  # as resolved; empty: the received one was left
+    called_number: str
+    trunk: str
+    customer_ids: tuple[int, ...] = ()  # candidates, in order
+    customer_id: int | None = None  # the chosen one
+    tier: str = ""
+    match_reason: str = ""
+    route_reason: str = ""
+    phones: tuple[RungPhone, ...] = ()
+    answered_endpoint: str = ""
+    answered_ms: int = 0  # 0: not yet
+    ended_ms: int = 0
+    outcome: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    kind: Kind
+    at_ms: int
+    call: LiveCall | None  # None only for card_changed and task_due
+    customer_id: int | None = None
+    task_id: int | None = None
+
+
+def to_bytes(notice: Notice) -> bytes:
+    return orjson.dumps(asdict(notice))
+
+
+def from_bytes(raw: bytes) -> Notice | None:
+    """The notice, or None when the bytes are not one (an older or newer program's)."""
+    try:
+        body = orjson.loads(raw)
+        return Notice(**{**body, "call": live_call(body["call"]) if body["call"] else None})
+    except (ValueError, TypeError, KeyError):
+        return None
+
+
+def live_call(raw: Mapping[str, Any]) -> LiveCall:
+    return LiveCall(
+        **{
+            **raw,
+            "customer_ids": tuple(raw["customer_ids"]),
+            "phones": tuple(RungPhone(**phone) for phone in raw["phones"]),
+        }
+    )
+
+
+def newer(held: LiveCall | None, seen: LiveCall) -> LiveCall:
+    """Of two states of one call the one that holds: the higher version, and an end is never taken back."""
+    if held is None or (seen.version > held.version and not held.ended_ms):
+        return seen
+    return held
+
+
+def stopped(phones: tuple[RungPhone, ...], at_ms: int) -> tuple[RungPhone, ...]:
+    return tuple(
+        phone if phone.state == "stopped" else replace(phone, state="stopped", since_ms=at_ms) for phone in phones
+    )

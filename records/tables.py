@@ -1,0 +1,247 @@
+"""The tables, once, as typed SQLAlchemy models. A change here comes with an Alembic revision in `migrations/`.
+
+Money is whole minor units (cents) with an ISO 4217 currency. Times are UTC. Numbers are kept three ways: as typed
+(`raw`), as shown (`e164`) and as compared (`match_key`, `nsn_tail`), all made by `lookup.numbers` and nowhere else.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any, ClassVar
+
+from sqlalchemy import (
+    BigInteger,
+    DateTime,
+    Dialect,
+    ForeignKey,
+    Index,
+    MetaData,
+    String,
+    TypeDecorator,
+    UniqueConstraint,
+)
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
+
+NAMES = {
+    "ix": "ix_%(column_0_label)s",
+    "uq": "uq_%(table_name)s_%(column_0_name)s",
+    "ck": "ck_%(table_name)s_%(constraint_name)s",
+    "fk": "fk_%(table_name)s_%(column_0_name)s",
+    "pk": "pk_%(table_name)s",
+}
+
+
+class UtcTime(TypeDecorator[datetime]):
+    """An aware UTC datetime on both databases; SQLite keeps no zone, so it is put back when read."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError(f"{value!r} has no time zone; the store takes aware times only")
+        return value.astimezone(UTC)
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        if value is None:
+            return None
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+class Base(DeclarativeBase):
+    metadata = MetaData(naming_convention=NAMES)
+    type_annotation_map: ClassVar[dict[Any, Any]] = {datetime: UtcTime, str: String}
+
+
+class Team(Base):
+    """People whose phones ring together."""
+
+    __tablename__ = "teams"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    name: Mapped[str] = mapped_column(unique=True)
+
+
+class User(Base):
+    """A person who signs in; the manager of customers, the agent whose phone rings, or both."""
+
+    __tablename__ = "users"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    login: Mapped[str] = mapped_column(unique=True)
+    name: Mapped[str]
+    password_hash: Mapped[str]
+    role: Mapped[str] = mapped_column(default="agent")  # agent | supervisor | administrator
+    active: Mapped[bool] = mapped_column(default=True)
+    team_id: Mapped[int | None] = mapped_column(ForeignKey("teams.id"), index=True)
+    deputy_id: Mapped[int | None] = mapped_column(ForeignKey("users.id"))
+    created_at: Mapped[datetime]
+
+    team: Mapped[Team | None] = relationship()
+    endpoints: Mapped[list[Endpoint]] = relationship(secondary="endpoint_people", back_populates="people")
+
+
+class Endpoint(Base):
+    """A phone: of a node's (a PJSIP endpoint's name), or outside (a mobile, `name` is then its E.164 number)."""
+
+    __tablename__ = "endpoints"
+    __table_args__ = (UniqueConstraint("node", "name"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    node: Mapped[str]
+    name: Mapped[str]
+    inside: Mapped[bool] = mapped_column(default=True)
+
+    people: Mapped[list[User]] = relationship(secondary="endpoint_people", back_populates="endpoints")
+
+
+class EndpointPerson(Base):
+    """Who sits at which phone: none, one or several people."""
+
+    __tablename__ = "endpoint_people"
+
+    endpoint_id: Mapped[int] = mapped_column(ForeignKey("endpoints.id", ondelete="CASCADE"), primary_key=True)
+    user_id: Mapped[int] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"), primary_key=True, index=True)
+
+
+class Customer(Base):
+    __tablename__ = "customers"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    external_id: Mapped[str | None] = mapped_column(unique=True)
+    name: Mapped[str]
+    company: Mapped[str] = mapped_column(default="")
+    email: Mapped[str] = mapped_column(default="")
+    address: Mapped[str] = mapped_column(default="")
+    note: Mapped[str] = mapped_column(default="")
+    photo: Mapped[str] = mapped_column(default="")  # SHA-256 of the re-encoded picture in data_dir/photos; empty: none
+    debt_minor: Mapped[int] = mapped_column(BigInteger, default=0)  # what the customer owes us; negative: we owe
+    currency: Mapped[str] = mapped_column(default="USD")
+    manager_id: Mapped[int | None] = mapped_column(ForeignKey("users.id"), index=True)
+    version: Mapped[int] = mapped_column(default=1)  # grows with every change that a card shows
+    created_at: Mapped[datetime]
+    created_by_id: Mapped[int | None] = mapped_column(ForeignKey("users.id"))
+    updated_at: Mapped[datetime]
+
+    manager: Mapped[User | None] = relationship(foreign_keys=[manager_id])
+    created_by: Mapped[User | None] = relationship(foreign_keys=[created_by_id])
+    numbers: Mapped[list[PhoneNumber]] = relationship(
+        back_populates="customer", order_by="PhoneNumber.id", cascade="all, delete-orphan"
+    )
+    orders: Mapped[list[Order]] = relationship(back_populates="customer", cascade="all, delete-orphan")
+    tasks: Mapped[list[Task]] = relationship(back_populates="customer", cascade="all, delete-orphan")
+
+
+class PhoneNumber(Base):
+    __tablename__ = "phone_numbers"
+    __table_args__ = (UniqueConstraint("customer_id", "match_key", "ext"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    customer_id: Mapped[int] = mapped_column(ForeignKey("customers.id", ondelete="CASCADE"), index=True)
+    raw: Mapped[str]  # as a person typed it
+    e164: Mapped[str | None]  # as shown and dialled; None: could not be read
+    match_key: Mapped[str | None] = mapped_column(index=True)  # as compared: E.164 folded by the country's rules
+    nsn_tail: Mapped[str | None] = mapped_column(index=True)  # last nine digits of the national number
+    label: Mapped[str] = mapped_column(default="")  # work, mobile, home ...
+    ext: Mapped[str] = mapped_column(default="")
+    norm_version: Mapped[int] = mapped_column(default=0)  # rules that made the three above; older rows are made again
+
+    customer: Mapped[Customer] = relationship(back_populates="numbers")
+
+
+class Order(Base):
+    __tablename__ = "orders"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    customer_id: Mapped[int] = mapped_column(ForeignKey("customers.id", ondelete="CASCADE"), index=True)
+    number: Mapped[str]
+    title: Mapped[str] = mapped_column(default="")
+    state: Mapped[str] = mapped_column(default="open")  # open | done | cancelled
+    total_minor: Mapped[int] = mapped_column(BigInteger, default=0)
+    currency: Mapped[str] = mapped_column(default="USD")
+    placed_at: Mapped[datetime]
+
+    customer: Mapped[Customer] = relationship(back_populates="orders")
+
+
+class Task(Base):
+    """Something a person must do, mostly for a customer."""
+
+    __tablename__ = "tasks"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    customer_id: Mapped[int | None] = mapped_column(ForeignKey("customers.id", ondelete="CASCADE"), index=True)
+    user_id: Mapped[int | None] = mapped_column(ForeignKey("users.id"), index=True)
+    title: Mapped[str]
+    state: Mapped[str] = mapped_column(default="open")  # open | done
+    due_at: Mapped[datetime | None]
+    done_at: Mapped[datetime | None]
+    created_at: Mapped[datetime]
+
+    customer: Mapped[Customer | None] = relationship(back_populates="tasks")
+    user: Mapped[User | None] = relationship()
+
+
+class CallRow(Base):
+    """One conversation, however many legs. Names of the facts are those of the public contract."""
+
+    __tablename__ = "calls"
+    __table_args__ = (
+        UniqueConstraint("node", "linkedid"),
+        Index("ix_calls_started_at", "started_at"),
+        Index("ix_calls_customer_started", "customer_id", "started_at"),
+    )
+
+    call_id: Mapped[str] = mapped_column(primary_key=True)  # UUIDv5 of node and linkedid
+    node: Mapped[str]
+    linkedid: Mapped[str]
+    uniqueid: Mapped[str]  # the channel that the customer came on
+    version: Mapped[int] = mapped_column(default=0)  # of the facts written; an older version never overwrites
+    direction: Mapped[str]  # inbound | outbound | internal
+    outcome: Mapped[
+        str
+    ]  # "" while it lasts, then answered | missed | busy | declined | abandoned | voicemail | blocked | failed
+    started_at: Mapped[datetime]
+    answered_at: Mapped[datetime | None]  # a person was bridged; a channel that is merely Up does not count
+    ended_at: Mapped[datetime | None]
+    wait_s: Mapped[float | None]
+    talk_s: Mapped[float | None]
+    caller_number: Mapped[str]  # E.164, or as received when it could not be read; empty when withheld
+    caller_key: Mapped[str | None] = mapped_column(index=True)  # match_key, so that a later customer finds old calls
+    caller_name: Mapped[str]  # as received
+    shown_name: Mapped[str]  # as resolved; empty: the received one was left
+    called_number: Mapped[str]  # DID
+    trunk: Mapped[str]
+    customer_id: Mapped[int | None] = mapped_column(ForeignKey("customers.id", ondelete="SET NULL"))
+    tier: Mapped[str]  # how the customer was found; empty: not
+    reason: Mapped[str]  # why it rang where it rang
+    answered_by_id: Mapped[int | None] = mapped_column(ForeignKey("users.id"), index=True)
+    answered_endpoint: Mapped[str] = mapped_column(default="")
+    hangup_by: Mapped[str]  # caller | callee | "" when unknown
+    hangup_cause: Mapped[int | None]  # Q.850
+
+    customer: Mapped[Customer | None] = relationship()
+    answered_by: Mapped[User | None] = relationship()
+    legs: Mapped[list[CallLeg]] = relationship(
+        back_populates="call", order_by="CallLeg.started_at", cascade="all, delete-orphan"
+    )
+
+
+class CallLeg(Base):
+    """One attempt to ring one phone."""
+
+    __tablename__ = "call_legs"
+    __table_args__ = (UniqueConstraint("call_id", "channel_id"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    call_id: Mapped[str] = mapped_column(ForeignKey("calls.call_id", ondelete="CASCADE"), index=True)
+    channel_id: Mapped[str]
+    endpoint: Mapped[str]
+    started_at: Mapped[datetime]
+    answered_at: Mapped[datetime | None]
+    ended_at: Mapped[datetime | None]
+    outcome: Mapped[str]  # "" while ringing, then answered | missed | busy | declined | cancelled | failed
+
+    call: Mapped[CallRow] = relationship(back_populates="legs")

@@ -1,0 +1,1 @@
+"""The command, and the one place where all parts are put together."""
