@@ -1,0 +1,272 @@
+"""The engine: who is calling? Cache first, then the company's database, all within the call's budget.
+
+`find` gives one of four answers and never raises. What it cannot learn in time it goes on loading for the next call.
+A number that several calls ask for at once is loaded once; the load is the engine's own task, so that a caller who
+hangs up does not take the answer away from the others.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import dataclass, fields
+from typing import Protocol
+
+from config.settings import Lookup
+from lookup import card as card_bytes
+from lookup import matching, numbers
+from lookup.answers import Answer, Caller, Number, Source, Tier, Unavailable, Unknown, Withheld
+from lookup.breaker import Breaker, StoreGone
+from lookup.card import Card
+
+__all__ = [
+    "MOST_CANDIDATES",
+    "CardCache",
+    "CardSource",
+    "Counters",
+    "Engine",
+    "StoreGone",
+    "card_key",
+    "key_of",
+    "tail_key",
+]
+
+MOST_CANDIDATES = 5
+"""Customers of one shared number that a source returns; the card of a switchboard number needs no fifty names."""
+
+
+class CardCache(Protocol):
+    """What the engine asks of a cache. Every method raises StoreGone for any trouble, and soon."""
+
+    name: str  # for the log
+
+    async def get(self, key: str) -> bytes | None:
+        """What was stored, or None."""
+        ...
+
+    async def store(self, key: str, raw: bytes, ttl_s: int) -> None:
+        """Keep `raw` for `ttl_s` seconds; does nothing for a key that was forgotten a moment ago (see `forget`)."""
+        ...
+
+    async def forget(self, keys: Collection[str]) -> None:
+        """Drop these, for whoever changed the records behind them.
+
+        For some seconds nothing is stored under them: a load that read the records before the change, and arrives
+        after it, would otherwise bring the old card back for a whole TTL.
+        """
+        ...
+
+    async def check(self) -> str:
+        """One line on the store that answers, for doctor and the health page."""
+        ...
+
+    async def close(self) -> None: ...
+
+
+class CardSource(Protocol):
+    """What the engine asks of the records. Every method raises StoreGone for any trouble, in a few seconds at most."""
+
+    name: str
+
+    async def fetch(self, number: Number) -> tuple[Card, ...]:
+        """The customers with this match_key, else with this tail, by id, at most MOST_CANDIDATES; empty: nobody."""
+        ...
+
+    async def check(self) -> str: ...
+
+    async def close(self) -> None: ...
+
+
+def card_key(match_key: str) -> str:
+    """Where the cache keeps the customers of a validated number. The prefix changes with the meaning of the keys."""
+    return f"rc1:card:{match_key}"
+
+
+def tail_key(tail: str) -> str:
+    """Where the cache keeps the customers whose numbers end like one that could not be validated."""
+    return f"rc1:tail:{tail}"
+
+
+def key_of(number: Number) -> str:
+    """The one key of this number; empty: there is nothing to look up."""
+    if number.match_key:
+        return card_key(number.match_key)
+    return tail_key(number.tail) if number.tail else ""
+
+
+@dataclass(slots=True)
+class Counters:
+    """Every way a lookup can end (their sum is the number of lookups), then what happened on the way."""
+
+    found_in_cache: int = 0
+    unknown_remembered: int = 0  # the cache knew that nobody has this number
+    found_in_database: int = 0
+    unknown_in_database: int = 0
+    withheld: int = 0
+    own: int = 0  # one of the company's own lines
+    not_a_number: int = 0  # an extension, a service code, nothing readable
+    late: int = 0  # the budget ended first
+    unavailable: int = 0  # neither store could say
+
+    misses: int = 0  # the cache answered that it has nothing
+    other_version: int = 0  # of these: it has something that another version of the program wrote
+    cache_gone: int = 0  # the cache failed, or was left alone
+    source_gone: int = 0  # the database failed, or was left alone
+    joined: int = 0  # waited for another call's load of the same number
+    loaded: int = 0  # loads from the database that came back, in time or not
+    stored: int = 0  # of these: the cache took them
+
+    @property
+    def lookups(self) -> int:
+        return sum(getattr(self, name) for name in ENDS)
+
+
+ENDS = tuple(field.name for field in fields(Counters))[:9]
+
+
+@dataclass(frozen=True, slots=True)
+class _Looked:
+    """The customers behind a key, and who said so."""
+
+    cards: tuple[Card, ...]
+    source: Source
+
+
+class Engine:
+    """One per process. `plans`: number plan by trunk, "" for every other trunk; `own`: match keys of our own lines."""
+
+    def __init__(
+        self,
+        plans: Mapping[str, numbers.NumberPlan],
+        cache: CardCache,
+        source: CardSource,
+        settings: Lookup,
+        own: Collection[str] = frozenset(),
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        if "" not in plans:
+            raise ValueError('plans need the one for trunks that have none of their own, under ""')
+        self.counters = Counters()
+        self._plans = plans
+        self._cache = cache
+        self._source = source
+        self._settings = settings
+        self._own = frozenset(own)
+        self._ask_cache = Breaker(cache.name, "answering from the database", settings.breaker_s, clock)
+        self._ask_source = Breaker(
+            source.name, "calls whose number is not cached go on unnamed", settings.breaker_s, clock
+        )
+        self._landing: dict[str, asyncio.Future[_Looked | StoreGone]] = {}
+        self._loads: set[asyncio.Task[None]] = set()
+
+    async def find(self, caller: Caller, budget_s: float) -> Answer:
+        """Who this is, within `budget_s` seconds of now. Never raises (cancellation passes through)."""
+        hidden = numbers.withheld(caller)
+        if hidden:
+            self.counters.withheld += 1
+            return Withheld(hidden)
+        number = numbers.read(caller.number, self._plans.get(caller.trunk) or self._plans[""])
+        if number.match_key and number.match_key in self._own:
+            self.counters.own += 1
+            return Unknown(number, "one of the company's own numbers")
+        key = key_of(number)
+        if not key:
+            self.counters.not_a_number += 1
+            return Unknown(number, "not a number of the outside world")
+        return await self._find(key, number, budget_s)
+
+    async def forget(self, keys: Iterable[str]) -> None:
+        """Drop `card_key`s and `tail_key`s whose records were changed. Raises StoreGone."""
+        gone = tuple(keys)
+        if gone:
+            await self._ask_cache.ask(lambda: self._cache.forget(gone))
+
+    async def close(self) -> None:
+        """End the loads that are still under way. The stores are closed by whoever opened them."""
+        for task in self._loads:
+            task.cancel()
+        await asyncio.gather(*self._loads, return_exceptions=True)
+
+    @property
+    def outages(self) -> dict[str, str]:
+        """Stores that are being left alone now, with the reason; for the health page."""
+        return {store.name: store.gone for store in (self._ask_cache, self._ask_source) if store.gone}
+
+    async def _find(self, key: str, number: Number, budget_s: float) -> Answer:
+        try:
+            async with asyncio.timeout(budget_s):
+                looked = await self._remembered(key) or await self._loaded(key, number)
+        except TimeoutError:
+            self.counters.late += 1
+            return Unavailable(number, f"no answer within {budget_s * 1000:.0f} ms")
+        if isinstance(looked, StoreGone):
+            self.counters.unavailable += 1
+            return Unavailable(number, looked.reason)
+        self._count(looked)
+        tier: Tier = "exact" if number.match_key else "probable"
+        return matching.choose(number, looked.cards, tier, looked.source)
+
+    async def _remembered(self, key: str, *, again: bool = False) -> _Looked | None:
+        try:
+            raw = await self._ask_cache.ask(lambda: self._cache.get(key))
+        except StoreGone:
+            self.counters.cache_gone += not again
+            return None
+        cards = card_bytes.from_bytes(raw) if raw else None
+        if cards is None:
+            self.counters.misses += not again
+            self.counters.other_version += bool(raw) and not again
+            return None
+        return _Looked(cards, "cache")
+
+    async def _loaded(self, key: str, number: Number) -> _Looked | StoreGone:
+        landing = self._landing.get(key)
+        if landing is None:
+            landing = self._landing[key] = asyncio.get_running_loop().create_future()
+            task = asyncio.create_task(self._load(key, number, landing), name=f"load {key}")
+            self._loads.add(task)
+            task.add_done_callback(self._loads.discard)
+        else:
+            self.counters.joined += 1
+        return await asyncio.shield(landing)  # else the first caller to hang up would cancel it for all
+
+    async def _load(self, key: str, number: Number, landing: asyncio.Future[_Looked | StoreGone]) -> None:
+        """Land the customers of one key, then keep them. Whoever comes before they are kept still finds the landing."""
+        try:
+            # Between our caller's miss and now, the load before this one may have stored what we are about to fetch.
+            looked = await self._remembered(key, again=True) or await self._fetched(number)
+            landing.set_result(looked)
+            if looked.source != "cache":
+                await self._keep(key, looked.cards)
+        except StoreGone as gone:
+            landing.set_result(gone)
+        finally:
+            del self._landing[key]
+            if not landing.done():
+                landing.set_result(StoreGone("stopping"))
+
+    async def _fetched(self, number: Number) -> _Looked:
+        try:
+            cards = await self._ask_source.ask(lambda: self._source.fetch(number))
+        except StoreGone:
+            self.counters.source_gone += 1
+            raise
+        self.counters.loaded += 1
+        return _Looked(cards, "database")
+
+    async def _keep(self, key: str, cards: tuple[Card, ...]) -> None:
+        ttl_s = self._settings.card_ttl_s if cards else self._settings.unknown_ttl_s
+        raw = card_bytes.to_bytes(cards)
+        try:
+            await self._ask_cache.ask(lambda: self._cache.store(key, raw, ttl_s))
+        except StoreGone:
+            return  # already logged, once for the outage; the next call loads it again
+        self.counters.stored += 1
+
+    def _count(self, looked: _Looked) -> None:
+        if looked.source == "cache":
+            name = "found_in_cache" if looked.cards else "unknown_remembered"
+        else:
+            name = "found_in_database" if looked.cards else "unknown_in_database"
+        setattr(self.counters, name, getattr(self.counters, name) + 1)

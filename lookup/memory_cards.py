@@ -1,0 +1,87 @@
+"""Cards in a dict: the same promises as Redis and the database keep, within one process.
+
+For installs without Redis, and for tests. Nothing here outlives the process or is seen by another one.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import OrderedDict, defaultdict
+from collections.abc import Callable, Collection
+
+from lookup.answers import Number
+from lookup.card import Card
+from lookup.engine import MOST_CANDIDATES, card_key, key_of, tail_key
+
+FORGOTTEN_S = 10.0
+"""How long nothing is stored under a forgotten key; longer than any load of the engine's takes."""
+
+
+class MemoryCache:
+    """A CardCache of at most `most` keys; the least recently used one makes room."""
+
+    name = "memory"
+
+    def __init__(self, most: int = 50_000, clock: Callable[[], float] = time.monotonic) -> None:
+        self._most = most
+        self._clock = clock
+        self._held: OrderedDict[str, tuple[bytes, float]] = OrderedDict()  # bytes (empty: forgotten), until when
+
+    async def get(self, key: str) -> bytes | None:
+        return self._live(key) or None
+
+    async def store(self, key: str, raw: bytes, ttl_s: int) -> None:
+        if self._live(key) != b"":
+            self._put(key, raw, ttl_s)
+
+    async def forget(self, keys: Collection[str]) -> None:
+        for key in keys:
+            self._put(key, b"", FORGOTTEN_S)
+
+    async def check(self) -> str:
+        return f"in memory, {len(self._held)} keys of at most {self._most}"
+
+    async def close(self) -> None:
+        self._held.clear()
+
+    def _live(self, key: str) -> bytes | None:
+        raw, until = self._held.get(key, (None, 0.0))
+        if raw is None:
+            return None
+        if until <= self._clock():
+            del self._held[key]
+            return None
+        self._held.move_to_end(key)
+        return raw
+
+    def _put(self, key: str, raw: bytes, ttl_s: float) -> None:
+        self._held[key] = (raw, self._clock() + ttl_s)
+        self._held.move_to_end(key)
+        if len(self._held) > self._most:
+            self._held.popitem(last=False)
+
+
+class MemorySource:
+    """A CardSource that holds what `add` was given."""
+
+    name = "memory"
+
+    def __init__(self) -> None:
+        self._cards: defaultdict[str, dict[int, Card]] = defaultdict(dict)
+
+    def add(self, card: Card, match_key: str = "", tail: str = "") -> None:
+        """This customer has a number with this key, and these last digits."""
+        if match_key:
+            self._cards[card_key(match_key)][card.customer_id] = card
+        if tail:
+            self._cards[tail_key(tail)][card.customer_id] = card
+
+    async def fetch(self, number: Number) -> tuple[Card, ...]:
+        found = self._cards.get(key_of(number), {})
+        return tuple(found[customer_id] for customer_id in sorted(found)[:MOST_CANDIDATES])
+
+    async def check(self) -> str:
+        return f"in memory, {len(self._cards)} keys"
+
+    async def close(self) -> None:
+        self._cards.clear()
