@@ -139,7 +139,7 @@ class PhoneNumber(Base):
     __table_args__ = (UniqueConstraint("customer_id", "match_key", "ext"),)
 
     id: Mapped[int] = mapped_column(primary_key=True)
-    customer_id: Mapped[int] = mapped_column(ForeignKey("customers.id", ondelete="CASCADE"), index=True)
+    customer_id: Mapped[int] = mapped_column(ForeignKey("customers.id", ondelete="CASCADE"))
     raw: Mapped[str]  # as a person typed it
     e164: Mapped[str | None]  # as shown and dialled; None: could not be read
     match_key: Mapped[str | None] = mapped_column(index=True)  # as compared: E.164 folded by the country's rules
@@ -236,7 +236,7 @@ class CallLeg(Base):
     __table_args__ = (UniqueConstraint("call_id", "channel_id"),)
 
     id: Mapped[int] = mapped_column(primary_key=True)
-    call_id: Mapped[str] = mapped_column(ForeignKey("calls.call_id", ondelete="CASCADE"), index=True)
+    call_id: Mapped[str] = mapped_column(ForeignKey("calls.call_id", ondelete="CASCADE"))
     channel_id: Mapped[str]
     endpoint: Mapped[str]
     started_at: Mapped[datetime]

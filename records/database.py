@@ -1,0 +1,203 @@
+"""Opening the database, and the two ways to use it: `reading(engine)` and `writing(engine)`.
+
+SQLite allows one writer at a time. A transaction that first reads and then writes can lose against another one and fail
+at once, however long it was willing to wait; so whoever writes says so at the start (`BEGIN IMMEDIATE`) and waits its
+turn. A write outside `writing` is refused on SQLite, in every test, rather than failing now and then in a company.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import time
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, TypeVar
+
+import psycopg
+from psycopg.abc import PQGen
+from sqlalchemy import Connection, Engine, create_engine, event, make_url
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolEmpty
+from sqlalchemy.orm import Session
+from sqlalchemy.pool import ConnectionPoolEntry
+
+from records.errors import DatabaseGone
+
+CONNECT_S = 3
+ANSWER_S = 10.0
+
+_WRITES = "ringcard_writes"
+_T = TypeVar("_T")
+
+
+def open_database(url: str, answer_s: float = ANSWER_S) -> Engine:
+    """An engine for an SQLAlchemy URL (`sqlite:////path/to.db`, `postgresql+psycopg://...`).
+
+    Nothing is connected yet; only the folder of an SQLite file is made. `answer_s` is how long one statement, or on
+    SQLite the wait for another writer, may last before it counts as DatabaseGone: a frozen server must not freeze us.
+    """
+    return (
+        _open_sqlite(url, answer_s) if make_url(url).get_backend_name() == "sqlite" else _open_postgres(url, answer_s)
+    )
+
+
+@contextmanager
+def reading(engine: Engine) -> Iterator[Session]:
+    """A session that sees one state of the database and writes nothing. Raises DatabaseGone."""
+    with speaking_plainly(engine), Session(engine, expire_on_commit=False) as session:
+        yield session
+
+
+@contextmanager
+def writing(engine: Engine) -> Iterator[Session]:
+    """A session that commits at the end, or rolls back when the block raises. Keep it short. Raises DatabaseGone."""
+    with (
+        speaking_plainly(engine),
+        Session(writer(engine), expire_on_commit=False) as session,
+        session.begin(),
+    ):
+        yield session
+
+
+def writer(engine: Engine) -> Engine:
+    """The same engine and pool, whose transactions may write. `writing` is the ordinary way to it."""
+    return engine.execution_options(**{_WRITES: True})
+
+
+@contextmanager
+def speaking_plainly(engine: Engine) -> Iterator[None]:
+    """Turns a driver's "cannot, now" into DatabaseGone. A wrong statement stays what it is: a mistake of ours."""
+    try:
+        yield
+    except PoolEmpty as exc:
+        raise DatabaseGone(f"{_place(engine)}: every connection is busy; is the database slow?") from exc
+    except DBAPIError as exc:
+        if not _is_gone(exc):
+            raise
+        raise DatabaseGone(
+            f"{_place(engine)}: {_first_line(exc)}; is it running, and is there room on its disk?"
+        ) from exc
+
+
+def _is_gone(exc: DBAPIError) -> bool:
+    if exc.connection_invalidated:
+        return True
+    if isinstance(exc.orig, sqlite3.Error):
+        # SQLite reports a wrong statement ("no such table") with the class that it also uses for a broken disk.
+        return isinstance(exc.orig, sqlite3.DatabaseError) and getattr(exc.orig, "sqlite_errorcode", 1) & 0xFF in (
+            sqlite3.SQLITE_BUSY,
+            sqlite3.SQLITE_LOCKED,
+            sqlite3.SQLITE_IOERR,
+            sqlite3.SQLITE_FULL,
+            sqlite3.SQLITE_CANTOPEN,
+            sqlite3.SQLITE_CORRUPT,
+            sqlite3.SQLITE_NOTADB,
+            sqlite3.SQLITE_PERM,
+        )
+    return isinstance(exc, OperationalError | InterfaceError)
+
+
+def _place(engine: Engine) -> str:
+    return f"the database {engine.url.render_as_string(hide_password=True)}"
+
+
+def _first_line(exc: DBAPIError) -> str:
+    return (str(exc.orig).strip().splitlines() or [type(exc.orig).__name__])[0]
+
+
+def _open_sqlite(url: str, answer_s: float) -> Engine:
+    path = make_url(url).database
+    if not path or path == ":memory:":
+        raise ValueError(f"{url} names no file; write sqlite:////var/lib/ringcard/ringcard.db")
+    try:
+        Path(path).absolute().parent.mkdir(parents=True, exist_ok=True, mode=0o750)
+    except OSError as exc:
+        raise DatabaseGone(f"cannot make the folder of {path}: {exc.strerror}; choose another store.data_dir") from exc
+    engine = create_engine(url, connect_args={"timeout": answer_s})
+    event.listen(engine, "connect", _prepare_sqlite)
+    event.listen(engine, "begin", _begin_sqlite)
+    event.listen(engine, "checkin", _lock_again)
+    return engine
+
+
+def _prepare_sqlite(connection: sqlite3.Connection, _: ConnectionPoolEntry) -> None:
+    connection.isolation_level = None  # the driver begins nothing by itself; `_begin_sqlite` does
+    connection.execute("PRAGMA foreign_keys=ON")
+    connection.execute("PRAGMA synchronous=NORMAL")
+    _write_ahead(connection)
+    connection.execute("PRAGMA query_only=ON")
+
+
+def _write_ahead(connection: sqlite3.Connection, patience_s: float = 5.0) -> None:
+    """WAL stays once set. While two processes open a new file SQLite refuses the change at once, so ask again."""
+    until = time.monotonic() + patience_s
+    while connection.execute("PRAGMA journal_mode").fetchone() != ("wal",):
+        try:
+            connection.execute("PRAGMA journal_mode=WAL")
+        except sqlite3.OperationalError:
+            if time.monotonic() > until:
+                raise
+            time.sleep(0.02)
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    options = connection.get_execution_options()
+    if options.get(_WRITES):
+        connection.exec_driver_sql("PRAGMA query_only=OFF")
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
+    elif options.get("isolation_level") != "AUTOCOMMIT":
+        connection.exec_driver_sql("BEGIN")
+
+
+def _lock_again(connection: sqlite3.Connection | None, _: ConnectionPoolEntry) -> None:
+    if connection is not None:
+        connection.execute("PRAGMA query_only=ON")
+
+
+class PatientOnlySoLong(psycopg.Connection[Any]):
+    """A connection that gives up on a server which accepts and then stays silent.
+
+    A frozen server still acknowledges on TCP, so neither keepalives nor the server's own statement_timeout help.
+    """
+
+    answer_s: float | None = None
+
+    def wait(self, gen: PQGen[_T], *args: Any, **kwargs: Any) -> _T:
+        return super().wait(gen if self.answer_s is None else _until(gen, self.answer_s, self), *args, **kwargs)
+
+
+def _until(gen: PQGen[_T], seconds: float, connection: PatientOnlySoLong) -> Generator[Any, Any, _T]:
+    end = time.monotonic() + seconds
+    try:
+        wanted = next(gen)
+        while True:
+            ready = yield wanted
+            if not ready and time.monotonic() > end:
+                connection.close()
+                raise psycopg.OperationalError(f"no answer within {seconds:g} s")
+            wanted = gen.send(ready)
+    except StopIteration as done:
+        value: _T = done.value
+        return value
+
+
+def _open_postgres(url: str, answer_s: float) -> Engine:
+    engine = create_engine(
+        url,
+        pool_pre_ping=True,
+        pool_timeout=answer_s,
+        connect_args={
+            "connect_timeout": CONNECT_S,
+            "application_name": "ringcard",
+            "options": f"-c statement_timeout={int(answer_s * 1000)} -c timezone=UTC",
+        },
+    )
+
+    def connect(_dialect: Any, _entry: Any, args: tuple[Any, ...], params: dict[str, Any]) -> psycopg.Connection[Any]:
+        connection = PatientOnlySoLong.connect(*args, **params)
+        connection.answer_s = answer_s + 1  # the server's own limit, which says more, comes first
+        return connection
+
+    event.listen(engine, "do_connect", connect)
+    return engine
