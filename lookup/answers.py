@@ -35,7 +35,7 @@ class Number:
     raw: str
     e164: str  # "+85512345678"; for a number that could not be validated, the best reading, or empty
     match_key: str  # E.164 folded so that every spelling of one phone is one key; empty when not validated
-    tail: str = ""  # the last nine (or eight) national digits when not validated: the key of the probable tier
+    tail: str = ""  # the last nine (or all eight) national digits: the key of the probable tier, used without match_key
     ext: str = ""
     country: str = ""  # ISO 3166-1 alpha-2
 
