@@ -18,7 +18,8 @@ MAX_MESSAGE = 65536
 """Bytes in one request or one reply, all its lines together."""
 
 MAX_COMMAND = 2000
-"""Bytes in one command. Asterisk reads commands into a buffer of 2048 and takes what does not fit as the next one."""
+"""Bytes in one command. Asterisk 22 reads 8192 of a line (older ones fewer) and runs the rest as a command of its own:
+a long enough name would end in whatever its owner likes."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -158,7 +158,8 @@ def _answer_to(knock: Knock) -> bytes:
 
 
 class _Line:
-    """One connection: asks in order, hears in order."""
+    """One connection. A command is sent only after the reply to the one before it: Asterisk takes two that come in one
+    packet for one, and sees the second when a third arrives."""
 
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.nonsense = False
