@@ -136,7 +136,7 @@ class AgiServer:
     async def _answer(self, line: _Line) -> str:
         opening = await line.hear()
         if isinstance(opening, Knock):
-            await line.say(_answer_to(opening))
+            await line.say(self._answer_to(opening))
             return "knocks"
         if not isinstance(opening, Request):
             raise AssertionError("a conversation opens with a request or a knock, because replies come after it")
@@ -149,12 +149,12 @@ class AgiServer:
         await script(opening, line)
         return "done"
 
-
-def _answer_to(knock: Knock) -> bytes:
-    """Whoever may not wait for ever (a dialplan's CURL, a monitor) can ask here by HTTP whether AGI is answered."""
-    if knock.path == "/alive":
-        return http_answer("200 OK", "alive")
-    return http_answer("404 Not Found", "this is an AGI port; it answers /alive")
+    def _answer_to(self, knock: Knock) -> bytes:
+        """Whoever may not wait for ever (the dialplan, by CURL) asks by HTTP whether agi://...SCRIPT would answer."""
+        script = knock.path.partition("?")[0].strip("/")
+        if script in self._scripts:
+            return http_answer("200 OK", "alive")
+        return http_answer("404 Not Found", f"an AGI port; its scripts: {', '.join(sorted(self._scripts))}")
 
 
 class _Line:

@@ -222,8 +222,11 @@ async def test_a_caller_who_hangs_up_ends_nothing_before_the_replies_do() -> Non
         assert server.counters.done == 1
 
 
-@pytest.mark.parametrize(("path", "status"), [("/alive", b"HTTP/1.1 200 OK"), ("/", b"HTTP/1.1 404 Not Found")])
-async def test_whoever_may_not_wait_can_ask_by_http_whether_agi_is_answered(path: str, status: bytes) -> None:
+@pytest.mark.parametrize(
+    ("path", "status"),
+    [("/names", b"HTTP/1.1 200 OK"), ("/names?x=1", b"HTTP/1.1 200 OK"), ("/nmaes", b"HTTP/1.1 404 Not Found")],
+)
+async def test_whoever_may_not_wait_can_ask_by_http_whether_a_script_answers(path: str, status: bytes) -> None:
     async with serving() as server, peer_of(server) as peer:
         peer.send(f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n".encode())
         assert (await peer.the_end()).startswith(status)
