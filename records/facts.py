@@ -5,8 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
+from uuid import UUID, uuid5
 
 import orjson
+
+CALLS = UUID("5c1f0c4e-3a0e-5c6b-9a52-0a1e3c1f7d11")
+"""Namespace of call ids: a call's id follows from node and linkedid, so every process that sees the call agrees on it."""
+
+
+def call_id_of(node: str, linkedid: str) -> str:
+    return str(uuid5(CALLS, f"{node}/{linkedid}"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +69,20 @@ class CallFacts:
 
 
 def to_bytes(facts: CallFacts) -> bytes:
-    return orjson.dumps(asdict(facts))
+    """Never fails: what is no Unicode in a stranger's name (half a surrogate pair) becomes a question mark."""
+    body = asdict(facts)
+    try:
+        return orjson.dumps(body)
+    except TypeError:
+        return orjson.dumps(_unicode_only(body))
+
+
+def _unicode_only(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _unicode_only(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_unicode_only(item) for item in value]
+    return value.encode("utf-8", "replace").decode() if isinstance(value, str) else value
 
 
 def from_bytes(raw: bytes) -> CallFacts:
