@@ -10,7 +10,7 @@ from uuid import UUID, uuid5
 import orjson
 
 CALLS = UUID("5c1f0c4e-3a0e-5c6b-9a52-0a1e3c1f7d11")
-"""Namespace of call ids: a call's id follows from node and linkedid, so every process that sees the call agrees on it."""
+"""Namespace of call ids. A call's id follows from node and linkedid, so all that see the call agree on it."""
 
 
 def call_id_of(node: str, linkedid: str) -> str:
