@@ -1,0 +1,98 @@
+"""What is said to Asterisk about a call: the names of the dialplan's variables and their values.
+
+The last place that text from a customer base passes before it reaches a channel. Asterisk takes a value literally, so a
+comma or a bracket does no harm on the right-hand side of Set(); line breaks do, and so do names that are no phone's.
+Both doors (ARI and AGI) set what `channel_values` returns, in its order.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from lookup.answers import Answer, Found
+from lookup.card import Phone
+from lookup.links import Addresses
+from lookup.naming import clean
+from lookup.routing import Route
+
+# Set by the dialplan, before it asks.
+DID = "RINGCARD_DID"  # the number that was dialled
+TRUNK = "RINGCARD_TRUNK"  # the trunk that it came in on
+BEFORE = "RINGCARD_BEFORE"  # the company's own context, where every call goes that has no route
+
+# Set by the company in [globals] of its dialplan; each has a default there.
+GUARD = "RINGCARD_GUARD"  # seconds that a call may wait for us
+OUTSIDE = "RINGCARD_OUTSIDE"  # the context that dials outside numbers
+CURL = "RINGCARD_CURL"  # where the name is asked for when the application is gone; empty: not asked
+AGI = "RINGCARD_AGI"  # the same by AGI
+
+# Set by us.
+CALLER_NAME = "CALLERID(name)"
+CALL_ID = "RINGCARD_CALL_ID"
+CUSTOMER_ID = "RINGCARD_CUSTOMER_ID"
+REASON = "RINGCARD_REASON"
+ROUTE = "RINGCARD_ROUTE_"  # and a number from 1: what rings together, "in/101&in/102&out/+85512345678"
+RING = "RINGCARD_RING_"  # and the same number: for how many seconds
+CARD_URL = "RINGCARD_CARD_URL"
+PHOTO_URL = "RINGCARD_PHOTO_URL"
+VCARD_URL = "RINGCARD_VCARD_URL"
+
+INHERITED = "__"  # in front of a name when it is set: the phones' own channels get the variable too
+
+STEPS = 9  # at most; the dialplan counts with one digit
+PHONES = 20  # in one step; with STEPS and the lengths below all values together stay under 20 kB
+
+SET_BY_DIALPLAN = frozenset({DID, TRUNK, BEFORE, GUARD, OUTSIDE, CURL, AGI})
+SET_BY_US = frozenset(
+    {CALL_ID, CUSTOMER_ID, REASON, CARD_URL, PHOTO_URL, VCARD_URL}
+    | {f"{name}{step}" for name in (ROUTE, RING) for step in range(1, STEPS + 1)}
+)
+ALL = SET_BY_DIALPLAN | SET_BY_US
+"""Every variable of ours, without the inheritance prefix."""
+
+_ENDPOINT = re.compile(r"[A-Za-z0-9_.+-]{1,80}")
+_OUTSIDE = re.compile(r"\+[0-9]{5,15}")
+_URL = re.compile(r"https?://[0-9A-Za-z][0-9A-Za-z:/?&=%_.~+-]{1,1000}")  # what the dialplan lets through, no more
+_CALL_ID = re.compile(r"[A-Za-z0-9_.-]{1,64}")
+_NOT_IN_REASON = str.maketrans("", "", '"$\\`{}[]|&;<>')  # nothing that any dialplan expression could stumble over
+
+
+def channel_values(
+    call_id: str, answer: Answer, route: Route, name: str, links: Addresses | None = None
+) -> dict[str, str]:
+    """The variables to set on the caller's channel. An empty `name` leaves the caller's name as it was received.
+
+    The customer and the card's addresses are told only when one customer is chosen. A phone with a name that is no
+    endpoint's, or an address that would break a header, is left out; nothing here fails.
+    """
+    values = {REASON: clean(route.reason.translate(_NOT_IN_REASON), limit=250, octets=750)}
+    if _CALL_ID.fullmatch(call_id):
+        values[CALL_ID] = call_id
+    if shown := clean(name):
+        values[CALLER_NAME] = shown
+    if isinstance(answer, Found) and answer.chosen:
+        values[CUSTOMER_ID] = str(answer.chosen.customer_id)
+        values |= dict(_addresses(links)) if links else {}
+    steps = ((_places(step.phones), step.ring_s) for step in route.steps)
+    for n, (places, ring_s) in enumerate([step for step in steps if step[0]][:STEPS], start=1):
+        values[f"{ROUTE}{n}"] = places
+        values[f"{RING}{n}"] = str(ring_s)
+    return values
+
+
+def _places(phones: tuple[Phone, ...]) -> str:
+    safe = (place for place in map(_place, phones) if place)
+    return "&".join(list(dict.fromkeys(safe))[:PHONES])
+
+
+def _place(phone: Phone) -> str:
+    if phone.inside:
+        return f"in/{phone.name}" if _ENDPOINT.fullmatch(phone.name) else ""
+    return f"out/{phone.name}" if _OUTSIDE.fullmatch(phone.name) else ""
+
+
+def _addresses(links: Addresses) -> Iterator[tuple[str, str]]:
+    for name, url in ((CARD_URL, links.card), (PHOTO_URL, links.photo), (VCARD_URL, links.vcard)):
+        if _URL.fullmatch(url):
+            yield INHERITED + name, url
