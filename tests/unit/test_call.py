@@ -1,0 +1,196 @@
+"""ari_app/call.py: the life of one call, played without Asterisk, clock or loop."""
+
+import itertools
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ari_app.actions import Follow, HandBack, LookUp, Record, SetChannel, Tell
+from ari_app.call import MOVES, Call, Rules, State, call_id_of
+from ari_app.events import Arrived, Gone, HungUp, Left, Looked, RingAnswered, RingBegan, RingEnded, parse
+from config.settings import Did, Routing
+from lookup.answers import Found, Number, Unavailable, Unknown, Withheld
+from lookup.card import Card, Person, Phone
+from tests.unit.test_ari_events import recorded
+
+NUMBER = Number("012345678", "+85512345678", "+85512345678")
+DARA = Card(
+    7,
+    1,
+    "Sok Dara",
+    manager=Person(1, "Chan Lina", (Phone("pbx", "101"),)),
+    deputy=Person(2, "Kim Vuthy", (Phone("pbx", "102"),)),
+)
+FOUND = Found(NUMBER, (DARA,), DARA, "exact", "cache", "the same number")
+ARRIVED = Arrived("c", 1000, "l", "012345678", "", "", "+85523900001", "east")
+
+
+def rules(policy: str = "route") -> Rules:
+    return Rules("pbx", Routing(), lambda did: Did(policy=policy), "http://desk", "secret", 600)  # type: ignore[arg-type]
+
+
+def call(policy: str = "route") -> Call:
+    return Call(ARRIVED, rules(policy))
+
+
+def answered(answer=FOUND, at_ms: int = 1001) -> Looked:
+    return Looked("c", answer, at_ms)
+
+
+def kinds(actions) -> list[type]:
+    return [type(action) for action in actions]
+
+
+def test_an_arrived_call_is_followed_and_looked_up():
+    assert call().begin() == [Follow("c"), LookUp(call().caller)]
+
+
+def test_a_found_customer_names_routes_and_hands_back_in_that_order():
+    actions = call().receive(answered())
+    assert kinds(actions)[:2] == [SetChannel, HandBack]
+    assert actions[0].values["CALLERID(name)"] == "Sok Dara"
+    assert actions[0].values["RINGCARD_ROUTE_1"] == "in/101"
+    assert actions[0].values["RINGCARD_ROUTE_2"] == "in/102"
+
+
+@pytest.mark.parametrize("answer", [Unknown(NUMBER, "nobody"), Withheld("hidden"), Unavailable(NUMBER, "late")])
+def test_without_a_customer_the_name_and_the_way_stay_as_they_were(answer):
+    actions = call().receive(answered(answer))
+    values = actions[0].values
+    assert kinds(actions)[:2] == [SetChannel, HandBack]
+    assert "CALLERID(name)" not in values
+    assert not any(name.startswith("RINGCARD_ROUTE") for name in values)
+
+
+def test_a_late_answer_is_asked_for_and_shown_when_it_comes():
+    late = call()
+    assert LookUp(late.caller, late=True) in late.receive(answered(Unavailable(NUMBER, "late")))
+    late.receive(RingBegan("c", "p", "101", 1100))
+    told, record = late.receive(answered(at_ms=1200))
+    assert told.notice.call.customer_id == 7
+    assert record.facts.customer_id == 7
+
+
+def test_a_withheld_number_is_nowhere_told():
+    hidden = call()
+    hidden.receive(answered(Withheld("hidden")))
+    assert hidden.live().caller_number == "" == hidden.facts().caller_number == hidden.facts().caller_key
+
+
+def test_a_number_left_alone_is_handed_back_before_anything_is_asked():
+    left_alone = call("leave")
+    assert kinds(left_alone.begin()) == [HandBack, Follow, LookUp]
+    assert left_alone.receive(answered(at_ms=1002))[-1].facts.customer_id == 7
+
+
+def test_when_the_guard_was_faster_nothing_is_set_any_more():
+    late = call()
+    late.receive(Left("c", 1500))
+    assert SetChannel not in kinds(late.receive(answered(at_ms=1600)))
+    late.receive(RingBegan("c", "p", "101", 1700))
+    assert late.live().customer_id == 7
+
+
+def test_the_phone_that_rings_is_told_with_the_reason_of_its_step():
+    ringing = call()
+    ringing.receive(answered())
+    (told,) = ringing.receive(RingBegan("c", "p", "101", 1100))
+    (phone,) = told.notice.call.phones
+    assert (told.notice.kind, phone.endpoint, phone.state) == ("ringing", "101", "ringing")
+    assert "Chan Lina" in phone.reason
+
+
+def test_the_other_phones_stop_when_one_answers():
+    group = call()
+    group.receive(answered())
+    for peer, endpoint in (("p1", "101"), ("p2", "102")):
+        group.receive(RingBegan("c", peer, endpoint, 1100))
+    group.receive(RingAnswered("c", "p2", "102", 1200))
+    group.receive(RingEnded("c", "p1", "101", "CANCEL", 1201))
+    live = group.live()
+    assert {phone.endpoint: phone.state for phone in live.phones} == {"101": "stopped", "102": "talking"}
+    assert live.answered_endpoint == "102"
+
+
+def test_answered_is_when_a_persons_phone_answered_and_not_when_a_queue_did():
+    queue = call()
+    queue.receive(answered())
+    queue.receive(RingBegan("c", "p", "101", 2000))
+    assert queue.facts().answered_ms == 0
+    queue.receive(RingAnswered("c", "p", "101", 9010))
+    queue.receive(HungUp("c", 12000))
+    facts = queue.receive(Gone("c", 16, 12001))[-1].facts
+    assert (facts.outcome, facts.hangup_by, facts.wait_s, facts.talk_s) == ("answered", "caller", 8.01, 2.991)
+
+
+def test_an_illegal_move_changes_nothing():
+    for state, event in itertools.product(State, (Left("c", 1), Looked("c", FOUND, 1), RingBegan("c", "p", "1", 1))):
+        if type(event) not in MOVES[state]:
+            still = call()
+            still.state = state
+            before = still.live()
+            assert still.receive(event) == []
+            assert still.live() == before
+
+
+EVENTS = [
+    answered(),
+    Left("c", 1002),
+    RingBegan("c", "p1", "101", 1003),
+    RingBegan("c", "p2", "102", 1003),
+    RingAnswered("c", "p2", "102", 1004),
+    RingEnded("c", "p1", "101", "CANCEL", 1005),
+    HungUp("c", 1007),
+    Gone("c", 16, 1008),
+]
+
+
+@given(st.permutations(EVENTS))
+def test_in_any_order_a_call_is_handed_back_once_at_most_and_ends_once(order):
+    played = call()
+    actions = [action for event in [*order, Gone("c", 16, 2000)] for action in played.receive(event)]
+    assert kinds(actions).count(HandBack) <= 1
+    assert kinds(actions).count(SetChannel) == kinds(actions).count(HandBack)
+    ends = [action for action in actions if isinstance(action, Tell) and action.notice.kind == "ended"]
+    assert len(ends) == 1
+    assert played.state is State.ENDED
+    versions = [action.notice.call.version for action in actions if isinstance(action, Tell)]
+    assert versions == sorted(set(versions))
+
+
+@pytest.mark.parametrize(
+    ("name", "outcome", "by"),
+    [
+        ("answered", "answered", "101"),
+        ("answered_callee_hangup", "answered", "101"),
+        ("noanswer", "missed", ""),
+        ("busy", "busy", ""),
+        ("declined", "declined", ""),
+        ("abandoned_by_caller", "abandoned", ""),
+        ("ring_group", "answered", "102"),
+        ("queue", "answered", "102"),
+        ("queue_abandon", "abandoned", ""),
+        ("manager_noanswer_then_group", "answered", None),
+        ("phone_offline", "missed", ""),
+    ],
+)
+def test_recorded_calls_end_in_the_right_facts(name: str, outcome: str, by: str | None):
+    raw = recorded(name)
+    channel = raw[0]["channel"]
+    played = Call(replace(ARRIVED, channel_id=channel["id"]), rules("name"))
+    played.receive(Looked(channel["id"], Unknown(NUMBER, "nobody"), 0))
+    facts = None
+    for event in map(parse, raw):
+        if getattr(event, "channel_id", "") == channel["id"]:
+            facts = next((a.facts for a in played.receive(event) if isinstance(a, Record)), facts)
+    assert facts is not None
+    assert facts.outcome == outcome
+    if by is not None:
+        assert facts.answered_endpoint == by
+    assert facts.ended_ms >= facts.answered_ms
+
+
+def test_the_call_id_follows_from_node_and_linkedid():
+    assert call_id_of("pbx", "1.2") == call_id_of("pbx", "1.2") != call_id_of("pbx2", "1.2")

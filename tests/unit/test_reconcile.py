@@ -1,0 +1,36 @@
+"""ari_app/reconcile.py: what was missed while nobody listened."""
+
+from ari_app.events import Arrived, Gone, Left
+from ari_app.reconcile import missed
+
+
+def channel(channel_id: str, app: str = "Dial", data: str = "PJSIP/101") -> dict:
+    dialplan = {"context": "c", "exten": "s", "priority": 1, "app_name": app, "app_data": data}
+    return {"id": channel_id, "caller": {"name": "", "number": "1"}, "dialplan": dialplan}
+
+
+def test_a_call_whose_channel_is_no_more_has_ended():
+    assert missed(["a", "b"], [], [channel("b")], "ringcard", 5) == [Gone("a", 0, 5)]
+
+
+def test_a_channel_left_in_our_application_arrives_anew():
+    (event,) = missed([], [], [channel("a", "Stasis", "ringcard"), channel("b", "Stasis", "other")], "ringcard", 5)
+    assert isinstance(event, Arrived)
+    assert event.channel_id == "a"
+
+
+def test_a_call_that_we_handed_back_into_a_broken_connection_arrives_anew():
+    (event,) = missed(["a"], [], [channel("a", "Stasis", "ringcard,x")], "ringcard", 5)
+    assert isinstance(event, Arrived)
+
+
+def test_a_call_that_the_guard_took_meanwhile_has_left():
+    assert missed(["a"], ["a"], [channel("a")], "ringcard", 5) == [Left("a", 5)]
+
+
+def test_a_call_that_is_still_being_looked_up_is_left_in_peace():
+    assert missed(["a"], ["a"], [channel("a", "Stasis", "ringcard")], "ringcard", 5) == []
+
+
+def test_channels_of_others_are_none_of_our_business():
+    assert missed([], [], [channel("a"), channel("b", "Queue", "sales")], "ringcard", 5) == []
