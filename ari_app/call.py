@@ -15,7 +15,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any
-from uuid import UUID, uuid5
 
 from ari_app.actions import Action, Follow, HandBack, LookUp, Record, SetChannel, Tell
 from ari_app.events import (
@@ -36,10 +35,7 @@ from lookup.links import Addresses, addresses
 from lookup.naming import clean, phone_name
 from lookup.notices import Kind, LiveCall, Notice, PhoneState, RungPhone
 from lookup.routing import Route, route
-from records.facts import CallFacts, LegFacts
-
-CALLS = UUID("5c1f0c4e-3a0e-5c6b-9a52-0a1e3c1f7d11")
-"""Namespace of call ids. An id follows from node and linkedid, so all processes that see a call agree on it."""
+from records.facts import CallFacts, LegFacts, call_id_of
 
 NOBODY_THERE = {1, 2, 3, 20, 27, 34, 38, 41, 42, 44, 58}
 """Q.850 causes that say the call could not be delivered at all, as against nobody answering."""
@@ -76,10 +72,6 @@ class Leg:
     answered_ms: int = 0
     ended_ms: int = 0
     outcome: str = ""
-
-
-def call_id_of(node: str, linkedid: str) -> str:
-    return str(uuid5(CALLS, f"{node}/{linkedid}"))
 
 
 class Call:

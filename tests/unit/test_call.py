@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ari_app.actions import Follow, HandBack, LookUp, Record, SetChannel, Tell
-from ari_app.call import MOVES, Call, Rules, State, call_id_of
+from ari_app.call import MOVES, Call, Rules, State
 from ari_app.events import Arrived, Gone, HungUp, Left, Looked, RingAnswered, RingBegan, RingEnded, parse
 from config.settings import Did, Routing
 from lookup.answers import Found, Number, Unavailable, Unknown, Withheld
@@ -190,7 +190,3 @@ def test_recorded_calls_end_in_the_right_facts(name: str, outcome: str, by: str 
     if by is not None:
         assert facts.answered_endpoint == by
     assert facts.ended_ms >= facts.answered_ms
-
-
-def test_the_call_id_follows_from_node_and_linkedid():
-    assert call_id_of("pbx", "1.2") == call_id_of("pbx", "1.2") != call_id_of("pbx2", "1.2")
