@@ -58,13 +58,17 @@ def arrival(request: Request, told: Mapping[str, str]) -> Arrival:
 
 
 def values(call: Arrival, answer: Answer, settings: Settings, now: float) -> dict[str, str]:
-    """What to set on the channel, in order. `now`: seconds since the epoch, from which the card's addresses count."""
+    """What to set on the channel, in order. `now`: seconds since the epoch, from which the card's addresses count.
+
+    Without desk.secret there are no addresses: another user's one-process AGI may be unable to read it.
+    """
     way = route(answer, settings.did(call.did), settings.routing, settings.asterisk.node)
     name = phone_name(answer) if isinstance(answer, Found) else ""
     call_id = call_id_of(settings.asterisk.node, call.linkedid)
     chosen = answer.chosen if isinstance(answer, Found) else None
     expires_at = int(now) + settings.desk.link_minutes * 60
-    links = addresses(settings.public_url, settings.desk.secret, chosen, call_id, expires_at) if chosen else None
+    secret = settings.desk.secret
+    links = addresses(settings.public_url, secret, chosen, call_id, expires_at) if chosen and secret else None
     return channel_values(call_id, answer, way, name, links)
 
 
