@@ -8,6 +8,7 @@ because a setting without effect is found only on the day it was needed.
 from __future__ import annotations
 
 import difflib
+import math
 import os
 import re
 import tomllib
@@ -260,7 +261,7 @@ def _value(hint: Any, value: Any, where: str) -> Any:
         items = value.split(",") if isinstance(value, str) else value
         if not isinstance(items, list | tuple) or not all(isinstance(item, str) for item in items):
             raise SettingsError(f'{where} must be a list of texts, for example ["9"]')
-        return tuple(item.strip() for item in items)
+        return tuple(item.strip() for item in items if item.strip())
     if origin in (Union, types.UnionType):
         raise AssertionError(f"{where}: settings have no optional types because an empty text says 'not set'")
     if origin is not None and issubclass(origin, Mapping):
@@ -280,9 +281,9 @@ def _scalar(hint: type, value: Any, where: str) -> Any:
     if hint in (int, float) and not isinstance(value, bool):
         try:
             number = hint(value)
-        except (TypeError, ValueError):
+        except (TypeError, ValueError, OverflowError):
             raise SettingsError(f"{where} = {value!r}; write a number") from None
-        if number < 0 or (hint is int and isinstance(value, float) and value != number):
+        if not 0 <= number < math.inf or (hint is int and isinstance(value, float) and value != number):
             raise SettingsError(
                 f"{where} = {value!r}; write a whole number, 0 or more" if hint is int else f"{where} must be 0 or more"
             )
@@ -309,14 +310,23 @@ def _check(settings: Settings) -> None:
         raise SettingsError(
             f"company.currency = {settings.company.currency!r}; write the three-letter code, like 'USD'"
         )
+    for where, port in (("desk.port", settings.desk.port), ("agi.port", settings.agi.port)):
+        if not 0 < port < 65536:
+            raise SettingsError(f"{where} = {port}; write a port from 1 to 65535")
     for where, url, schemes in (
         ("asterisk.ari_url", settings.asterisk.ari_url, ("http", "https")),
         ("desk.public_url", settings.public_url, ("http", "https")),
         ("store.redis_url", settings.store.redis_url or "unix:///", ("redis", "rediss", "unix")),
         ("store.database_url", settings.database_url, ("sqlite", "postgresql+psycopg")),
     ):
-        if urlsplit(url).scheme not in schemes:
-            raise SettingsError(f"{where} = {url!r}; it begins with one of {', '.join(f'{s}://' for s in schemes)}")
-    for where, port in (("desk.port", settings.desk.port), ("agi.port", settings.agi.port)):
-        if not 0 < port < 65536:
-            raise SettingsError(f"{where} = {port}; write a port from 1 to 65535")
+        if url.partition("://")[0] not in schemes or not _readable(url):
+            beginnings = " or ".join(f"{scheme}://" for scheme in schemes)
+            raise SettingsError(f"{where} = {url!r} is no address; write one that begins with {beginnings}")
+
+
+def _readable(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        return parts.port is None or parts.port > 0
+    except ValueError:
+        return False

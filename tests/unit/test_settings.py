@@ -1,0 +1,240 @@
+"""What is written in the settings holds, and what cannot work is refused in words that say what to write."""
+
+import re
+import tomllib
+from dataclasses import fields, is_dataclass
+from pathlib import Path
+from typing import Any, get_args
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import config
+from config.settings import Did, Policy, Settings, SettingsError, Trunk, load, parse
+
+SAMPLE = Path(config.__file__).parent / "ringcard.toml"
+
+
+def refused(raw: dict[str, Any], environ: dict[str, str] | None = None) -> str:
+    with pytest.raises(SettingsError) as error:
+        parse(raw, environ)
+    return str(error.value)
+
+
+# --- the shipped sample ---
+
+
+def test_the_shipped_file_equals_the_defaults() -> None:
+    assert parse(tomllib.loads(SAMPLE.read_text(encoding="utf-8"))) == Settings()
+
+
+def test_the_shipped_file_names_every_key() -> None:
+    raw = tomllib.loads(SAMPLE.read_text(encoding="utf-8"))
+    for section in fields(Settings):
+        default = getattr(Settings(), section.name)
+        if is_dataclass(default):
+            assert list(raw[section.name]) == [key.name for key in fields(default)]
+
+
+def test_what_the_shipped_file_shows_as_an_example_is_valid_and_names_every_key() -> None:
+    examples = re.sub(r"^#(?! )", "", SAMPLE.read_text(encoding="utf-8"), flags=re.MULTILINE)
+    raw = tomllib.loads(examples)
+    assert parse(raw).trunks["default"] == Trunk("KH", "23", ("9",), True)
+    assert parse(raw).did("85523900001") == Did("route", "")
+    assert list(raw["trunks"]["default"]) == [key.name for key in fields(Trunk)]
+    assert list(raw["dids"]["+85523900001"]) == [key.name for key in fields(Did)]
+
+
+def test_the_shipped_file_keeps_no_secret() -> None:
+    raw = tomllib.loads(SAMPLE.read_text(encoding="utf-8"))
+    assert not any(raw["desk"][key] for key in ("secret", "dialplan_token"))
+    assert not raw["asterisk"]["password"]
+
+
+# --- what is refused ---
+
+
+@pytest.mark.parametrize(
+    ("raw", "said"),
+    [
+        ({"asterisk": {"usrname": "x"}}, "unknown key asterisk.usrname; did you mean username?"),
+        ({"astrisk": {}}, "unknown key astrisk; did you mean asterisk?"),
+        ({"log": {"zzz": 1}}, "unknown key log.zzz; known here: level, format"),
+        ({"trunks": {"main": {"contry": "KH"}}}, "unknown key trunks.main.contry; did you mean country?"),
+        ({"log": {"level": "loud"}}, "log.level = 'loud'; write one of 'debug', 'info', 'warning', 'error'"),
+        ({"dids": {"1": {"policy": "rout"}}}, "dids.1.policy = 'rout'; write one of 'name', 'route', 'leave'"),
+        ({"desk": {"port": 0}}, "desk.port = 0; write a port from 1 to 65535"),
+        ({"desk": {"port": 65536}}, "desk.port = 65536; write a port"),
+        ({"agi": {"port": "4573x"}}, "agi.port = '4573x'; write a number"),
+        ({"routing": {"ring_s": -1}}, "routing.ring_s = -1; write a whole number, 0 or more"),
+        ({"routing": {"ring_s": 1.5}}, "routing.ring_s = 1.5; write a whole number"),
+        ({"routing": {"ring_s": True}}, "routing.ring_s = True; write a number"),
+        ({"routing": {"ring_s": float("inf")}}, "routing.ring_s = inf; write a"),
+        ({"lookup": {"breaker_s": float("nan")}}, "lookup.breaker_s"),
+        ({"company": {"name": 7}}, "company.name = 7; write a text in quotes"),
+        ({"company": "Angkor"}, "company must be a section: [company]"),
+        ({"trunks": "main"}, "trunks must be a section: [trunks.NAME]"),
+        ({"trunks": {"main": {"double_zero": "ja"}}}, "trunks.main.double_zero = 'ja'; write true or false"),
+        ({"trunks": {"main": {"dial_prefixes": [9]}}}, "trunks.main.dial_prefixes must be a list of texts"),
+        ({"company": {"country": "kh"}}, "company.country = 'kh'; write the two-letter country code, like 'KH'"),
+        ({"trunks": {"main": {"country": "Cambodia"}}}, "trunks.main.country = 'Cambodia'; write the two-letter"),
+        ({"company": {"currency": "$"}}, "company.currency = '$'; write the three-letter code"),
+        (
+            {"company": {"time_zone": "Asia/Angkor"}},
+            "company.time_zone = 'Asia/Angkor' is no time zone; write one like",
+        ),
+        ({"company": {"time_zone": "../../etc/passwd"}}, "is no time zone"),
+        (
+            {"asterisk": {"ari_url": "127.0.0.1:8088"}},
+            "asterisk.ari_url = '127.0.0.1:8088' is no address; write one that begins with http",
+        ),
+        (
+            {"desk": {"public_url": "ftp://desk"}},
+            "desk.public_url = 'ftp://desk' is no address; write one that begins with http",
+        ),
+        ({"desk": {"public_url": "http://[desk"}}, "desk.public_url = 'http://[desk'"),
+        ({"asterisk": {"ari_url": "http://pbx:80 88/ari"}}, "asterisk.ari_url = "),
+        (
+            {"store": {"redis_url": "http://x"}},
+            "store.redis_url = 'http://x' is no address; write one that begins with redis://",
+        ),
+        ({"store": {"database_url": "mysql://x"}}, "begins with sqlite:// or postgresql+psycopg://"),
+    ],
+)
+def test_what_cannot_work_is_refused_with_what_to_write_instead(raw: dict[str, Any], said: str) -> None:
+    assert said in refused(raw)
+
+
+names = st.sampled_from(
+    ["company", "name", "country", "time_zone", "port", "desk", "trunks", "dids", "routing", "ring_s"]
+)
+values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=9) | st.lists(st.text(max_size=3)),
+    lambda inner: st.dictionaries(names | st.text(max_size=9), inner, max_size=3),
+)
+
+
+@given(st.dictionaries(names | st.text(max_size=9), values, max_size=3))
+def test_whatever_is_written_is_settings_or_a_readable_refusal(raw: dict[str, Any]) -> None:
+    try:
+        settings: Settings | str = parse(raw)
+    except SettingsError as error:
+        settings = str(error)
+    assert settings
+
+
+# --- the environment ---
+
+
+def test_the_environment_counts_more_than_the_file() -> None:
+    environ = {
+        "RINGCARD_ASTERISK__PASSWORD": "from outside",
+        "RINGCARD_DESK__PORT": "9090",
+        "RINGCARD_LOOKUP__BREAKER_S": "0.5",
+        "RINGCARD_TRUNKS__MAIN__DOUBLE_ZERO": "false",
+        "RINGCARD_TRUNKS__MAIN__DIAL_PREFIXES": "9, 0",
+    }
+    settings = parse({"desk": {"port": 8081, "host": "0.0.0.0"}, "trunks": {"main": {"country": "KH"}}}, environ)
+    assert settings.asterisk.password == "from outside"
+    assert (settings.desk.port, settings.desk.host) == (9090, "0.0.0.0")
+    assert settings.lookup.breaker_s == 0.5
+    assert settings.trunks["main"] == Trunk("KH", "", ("9", "0"), False)
+
+
+def test_an_empty_list_can_be_given_by_the_environment() -> None:
+    assert parse({}, {"RINGCARD_DESK__DIALPLAN_FROM": ""}).desk.dialplan_from == ()
+
+
+def test_a_key_of_the_environment_that_does_not_exist_is_refused_too() -> None:
+    assert refused({}, {"RINGCARD_DESK__PROT": "1"}) == "unknown key desk.prot; did you mean port?"
+    assert "desk is not a section" in refused({"desk": 1}, {"RINGCARD_DESK__PORT": "1"})
+
+
+def test_other_variables_of_the_environment_are_not_ours() -> None:
+    assert parse({}, {"RINGCARD_CONFIG": "x", "RINGCARD": "x", "PATH": "x", "RINGCARD_LAB": "x"}) == Settings()
+
+
+# --- the file ---
+
+
+def test_without_a_file_the_defaults_hold(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    settings = load(environ={})
+    assert settings.asterisk == Settings().asterisk
+    assert settings.data_dir == tmp_path / "var"
+
+
+def test_the_file_is_the_one_that_was_named_else_that_of_the_environment_else_the_one_here(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in ("ringcard", "environ", "named"):
+        (tmp_path / f"{name}.toml").write_text(f'[company]\nname = "{name}"')
+    environ = {"RINGCARD_CONFIG": str(tmp_path / "environ.toml")}
+    assert load(environ={}).company.name == "ringcard"
+    assert load(environ=environ).company.name == "environ"
+    assert load(tmp_path / "named.toml", environ).company.name == "named"
+
+
+def test_a_file_that_was_named_must_be_there(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match=r"no settings file at .*nowhere\.toml; copy config/ringcard\.toml there"):
+        load(tmp_path / "nowhere.toml", {})
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [(b"[desk\n", "is not valid TOML"), (b"\xff\xfe", "cannot read"), (b"[desk]\nprot = 1", "did you mean port?")],
+)
+def test_a_file_that_cannot_be_used_is_named_in_the_error(tmp_path: Path, content: bytes, said: str) -> None:
+    path = tmp_path / "ringcard.toml"
+    path.write_bytes(content)
+    with pytest.raises(SettingsError, match=re.escape(str(path))) as error:
+        load(path, {})
+    assert said in str(error.value)
+
+
+def test_paths_are_taken_from_the_folder_of_the_file(tmp_path: Path) -> None:
+    path = tmp_path / "ringcard.toml"
+    path.write_text('[store]\ndata_dir = "data"')
+    settings = load(path, {})
+    assert settings.data_dir == tmp_path / "data"
+    assert settings.database_url == f"sqlite:///{tmp_path}/data/ringcard.db"
+
+
+def test_secrets_are_read_from_their_files(tmp_path: Path) -> None:
+    for name in ("ari", "desk", "dialplan"):
+        (tmp_path / name).write_text(f"secret of {name}\n")
+    path = tmp_path / "ringcard.toml"
+    path.write_text(
+        '[asterisk]\npassword_file = "ari"\n[desk]\nsecret_file = "desk"\ndialplan_token_file = "dialplan"\n'
+    )
+    settings = load(path, {})
+    assert settings.asterisk.password == "secret of ari"
+    assert (settings.desk.secret, settings.desk.dialplan_token) == ("secret of desk", "secret of dialplan")
+
+
+def test_a_secret_file_that_is_missing_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "ringcard.toml"
+    path.write_text('[asterisk]\npassword_file = "nowhere"')
+    with pytest.raises(SettingsError, match=r"cannot read the secret file .*nowhere: No such file"):
+        load(path, {})
+
+
+# --- what settings answer ---
+
+
+@pytest.mark.parametrize("dialled", ["+85523900001", "85523900001", "+855 23 900 001"])
+def test_the_rule_of_a_number_is_found_by_its_digits(dialled: str) -> None:
+    settings = parse({"dids": {"+855 23 900-001": {"policy": "route", "team": "sales"}}})
+    assert settings.did(dialled) == Did("route", "sales")
+
+
+@pytest.mark.parametrize("policy", get_args(Policy))
+def test_a_number_without_a_rule_has_the_companys_policy(policy: Policy) -> None:
+    assert parse({"routing": {"policy": policy}}).did("+85523900009") == Did(policy)
+
+
+def test_the_desk_is_reached_where_it_listens_unless_told_otherwise() -> None:
+    assert parse({"desk": {"port": 81}}).public_url == "http://127.0.0.1:81"
+    assert parse({"desk": {"public_url": "https://desk.example/"}}).public_url == "https://desk.example"
