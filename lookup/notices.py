@@ -88,10 +88,15 @@ def live_call(raw: Mapping[str, Any]) -> LiveCall:
 
 
 def newer(held: LiveCall | None, seen: LiveCall) -> LiveCall:
-    """Of two states of one call the one that holds: the higher version, and an end is never taken back."""
-    if held is None or (seen.version > held.version and not held.ended_ms):
-        return seen
-    return held
+    """Of two states of one call the one that holds: an end is never taken back, else the higher version.
+
+    This is an order, so states may come twice and in any order and the same one holds in the end.
+    """
+    return seen if held is None or _rank(seen) > _rank(held) else held
+
+
+def _rank(call: LiveCall) -> tuple[bool, int]:
+    return call.ended_ms > 0, call.version
 
 
 def stopped(phones: tuple[RungPhone, ...], at_ms: int) -> tuple[RungPhone, ...]:

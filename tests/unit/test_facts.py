@@ -1,0 +1,92 @@
+"""The facts of a call come back from their bytes as they were, and say how long somebody waited and talked."""
+
+from dataclasses import asdict, replace
+
+import orjson
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from records.facts import CallFacts, LegFacts, from_bytes, to_bytes
+
+texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
+ids = st.integers(0, 2**53)
+legs = st.lists(st.builds(LegFacts, texts, texts, ids, ids, ids, texts), max_size=3).map(tuple)
+facts = st.builds(
+    CallFacts,
+    call_id=texts,
+    version=ids,
+    started_ms=ids,
+    answered_ms=ids,
+    ended_ms=ids,
+    caller_name=texts,
+    customer_id=st.none() | ids,
+    hangup_cause=ids,
+    legs=legs,
+)
+
+CALL = CallFacts(
+    call_id="c",
+    node="pbx",
+    linkedid="l",
+    uniqueid="u",
+    version=1,
+    direction="inbound",
+    outcome="answered",
+    started_ms=10_000,
+    answered_ms=12_500,
+    ended_ms=60_000,
+    caller_number="+85512345678",
+    caller_key="+85512345678",
+    caller_name="",
+    shown_name="Sok Dara",
+    called_number="+85523900001",
+    trunk="main",
+    customer_id=7,
+    tier="exact",
+    reason="",
+    answered_endpoint="101",
+    hangup_by="caller",
+    hangup_cause=16,
+    legs=(LegFacts("ch", "101", 10_100, 12_500, 60_000, "answered"),),
+)
+
+
+@given(facts)
+def test_facts_come_back_from_their_bytes_as_they_were(one: CallFacts) -> None:
+    assert from_bytes(to_bytes(one)) == one
+
+
+@given(st.binary(max_size=60) | st.recursive(st.none() | texts | ids, st.lists, max_leaves=4).map(orjson.dumps))
+def test_foreign_bytes_are_refused(raw: bytes) -> None:
+    with pytest.raises(ValueError):  # noqa: PT011 - the JSON reader's own words are as good as ours
+        from_bytes(raw)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {key: value for key, value in asdict(CALL).items() if key != "legs"},
+        {key: value for key, value in asdict(CALL).items() if key != "node"},
+        {**asdict(CALL), "colour": "red"},
+        {**asdict(CALL), "legs": [{"endpoint": "101"}]},
+        {**asdict(CALL), "legs": None},
+    ],
+)
+def test_facts_of_another_program_are_refused(body: object) -> None:
+    with pytest.raises(ValueError, match="not the facts of a call"):
+        from_bytes(orjson.dumps(body))
+
+
+def test_the_wait_ends_with_a_persons_answer() -> None:
+    assert (CALL.wait_s, CALL.talk_s) == (2.5, 47.5)
+
+
+def test_a_call_that_nobody_answered_waited_to_its_end() -> None:
+    missed = replace(CALL, answered_ms=0)
+    assert (missed.wait_s, missed.talk_s) == (50.0, None)
+
+
+def test_a_call_that_goes_on_has_no_length_yet() -> None:
+    assert replace(CALL, ended_ms=0).talk_s is None
+    assert replace(CALL, answered_ms=0, ended_ms=0).wait_s is None
