@@ -1,0 +1,27 @@
+"""What follows from the settings for every process that looks up: number plans, our own numbers, where Redis is.
+
+Apart from `compose`, so that a process started for one call need not import the desk.
+"""
+
+from __future__ import annotations
+
+from config.settings import Settings, Trunk
+from lookup import numbers
+from ringcard.redis_server import server_url
+
+
+def plans(settings: Settings) -> dict[str, numbers.NumberPlan]:
+    """Number plan by trunk; "" is the plan of every trunk that settings do not name."""
+    country = settings.company.country
+    named = {name: numbers.plan_of(trunk, country) for name, trunk in settings.trunks.items()}
+    return {"": numbers.plan_of(Trunk(), country), **named}
+
+
+def own_numbers(settings: Settings) -> frozenset[str]:
+    """Match keys of the company's own lines, which are never customers."""
+    plan = plans(settings)[""]
+    return frozenset(numbers.read(did, plan).match_key for did in settings.dids) - {""}
+
+
+def redis_url(settings: Settings) -> str:
+    return settings.store.redis_url or server_url(settings.data_dir)
