@@ -2,6 +2,8 @@
 
 import os
 
+from hypothesis import HealthCheck, settings
+
 pytest_plugins = [
     "tests.fixtures.redis",
     "tests.fixtures.postgres",
@@ -11,3 +13,12 @@ pytest_plugins = [
 
 for name in [name for name in os.environ if name.startswith("RINGCARD_")]:
     del os.environ[name]
+
+# Timings never gate a test, and the unit tests stay quick; HYPOTHESIS_EXAMPLES=10000 looks for longer.
+settings.register_profile(
+    "ringcard",
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow],
+    max_examples=int(os.environ.get("HYPOTHESIS_EXAMPLES", "40")),
+)
+settings.load_profile("ringcard")

@@ -90,7 +90,7 @@ def test_a_callers_name_cannot_begin_a_line_or_colour_a_terminal(said: Said) -> 
     assert line.endswith('call Evil\\r\\n2026 info name="x\\x1b[31m\\u202e\\"y\\u2028"\n')
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(text=st.text(), form=st.sampled_from(["text", "json"]))
 def test_no_text_makes_logging_fail_or_takes_two_lines(said: Said, form: str, text: str) -> None:
     line = said("call", form=form, extra={"fields": {"name": text}})
