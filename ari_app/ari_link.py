@@ -13,6 +13,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+from base64 import b64encode
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -293,8 +294,8 @@ class AriLink:
         it may already have come.
         """
         self._on_event, self._on_connected = on_event, on_connected
-        auth = aiohttp.BasicAuth(self.settings.username, self.settings.password)
-        async with aiohttp.ClientSession(auth=auth, json_serialize=lambda body: orjson.dumps(body).decode()) as session:
+        headers = {"Authorization": _basic(self.settings.username, self.settings.password)}
+        async with aiohttp.ClientSession(headers=headers) as session:
             attempt = 0
             while True:
                 try:
@@ -422,6 +423,10 @@ class AriLink:
         if trouble != self._trouble:
             self._trouble = trouble
             log.warning("%s", trouble)
+
+
+def _basic(username: str, password: str) -> str:
+    return "Basic " + b64encode(f"{username}:{password}".encode()).decode()
 
 
 def _refusal(exc: AriRefused, base: str) -> str:
