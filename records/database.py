@@ -23,6 +23,7 @@ from sqlalchemy.orm import Session
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from records.errors import DatabaseGone
+from records.write_ahead import write_ahead
 
 CONNECT_S = 3
 ANSWER_S = 10.0
@@ -125,20 +126,8 @@ def _prepare_sqlite(connection: sqlite3.Connection, _: ConnectionPoolEntry) -> N
     connection.isolation_level = None  # the driver begins nothing by itself; `_begin_sqlite` does
     connection.execute("PRAGMA foreign_keys=ON")
     connection.execute("PRAGMA synchronous=NORMAL")
-    _write_ahead(connection)
+    write_ahead(connection)
     connection.execute("PRAGMA query_only=ON")
-
-
-def _write_ahead(connection: sqlite3.Connection, patience_s: float = 5.0) -> None:
-    """WAL stays once set. While two processes open a new file SQLite refuses the change at once, so ask again."""
-    until = time.monotonic() + patience_s
-    while connection.execute("PRAGMA journal_mode").fetchone() != ("wal",):
-        try:
-            connection.execute("PRAGMA journal_mode=WAL")
-        except sqlite3.OperationalError:
-            if time.monotonic() > until:
-                raise
-            time.sleep(0.02)
 
 
 def _begin_sqlite(connection: Connection) -> None:

@@ -69,12 +69,11 @@ class CallFacts:
 
 
 def to_bytes(facts: CallFacts) -> bytes:
-    """Never fails: what is no Unicode in a stranger's name (half a surrogate pair) becomes a question mark."""
-    body = asdict(facts)
+    """What is no Unicode in a stranger's name (half a surrogate pair) becomes a question mark."""
     try:
-        return orjson.dumps(body)
+        return orjson.dumps(facts)
     except TypeError:
-        return orjson.dumps(_unicode_only(body))
+        return orjson.dumps(_unicode_only(asdict(facts)))
 
 
 def _unicode_only(value: Any) -> Any:

@@ -1,0 +1,77 @@
+"""From the journal into the log of calls, in short transactions, losing nothing and doubling nothing.
+
+An entry that was written but not yet forgotten when the power went is written once more, which changes nothing. An
+entry that the database will never take is set aside, so that it does not hold up the calls behind it.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+
+from sqlalchemy import Engine, select
+from sqlalchemy.exc import SQLAlchemyError
+
+from records.calls import write_call
+from records.database import reading, writing
+from records.errors import DatabaseGone
+from records.facts import from_bytes
+from records.journal import Entry, Journal
+from records.tables import CallLeg, CallRow
+
+log = logging.getLogger(__name__)
+
+AT_ONCE = 100  # entries per transaction: some tens of milliseconds, so that nobody waits long for SQLite
+
+
+def replay(journal: Journal, engine: Engine) -> int:
+    """Moves what waits at this moment into the log and tells how many entries went.
+
+    Raises DatabaseGone, with the entries left in place: call again later. Raises JournalGone.
+    """
+    moved, newest = 0, journal.newest()  # a journal that fills as fast as it is read must not hold us for ever
+    while (entries := journal.pending(AT_ONCE)) and entries[0].id <= newest:
+        if _write(engine, entries):
+            moved += len(entries)
+        else:
+            moved += _one_by_one(journal, engine, entries)
+        journal.done(entries[-1].id)
+    return moved
+
+
+def _write(engine: Engine, entries: Sequence[Entry]) -> bool:
+    """All or none. False when one of them cannot be written."""
+    return _mistake(engine, entries) is None
+
+
+def _one_by_one(journal: Journal, engine: Engine, entries: Sequence[Entry]) -> int:
+    moved = 0
+    for entry in entries:
+        mistake = _mistake(engine, [entry])
+        if mistake is None:
+            moved += 1
+            continue
+        _prove_usable(engine)
+        log.error("facts of a call cannot be written and were set aside in the journal as %d: %s", entry.id, mistake)
+        journal.reject(entry, str(mistake))
+    return moved
+
+
+def _mistake(engine: Engine, entries: Sequence[Entry]) -> Exception | None:
+    """What the entries have wrong with them, None when they are written."""
+    try:
+        facts = [from_bytes(entry.facts) for entry in entries]
+        with writing(engine) as session:
+            for one in facts:
+                write_call(session, one)
+    except DatabaseGone:
+        raise
+    except (SQLAlchemyError, ValueError, TypeError, OverflowError, AttributeError) as exc:
+        return exc
+    return None
+
+
+def _prove_usable(engine: Engine) -> None:
+    """Raises when the log itself is what is wrong (not migrated, say), so that no entry is blamed for it."""
+    with reading(engine) as session:
+        session.execute(select(CallRow, CallLeg).join(CallLeg).limit(1)).first()
