@@ -92,6 +92,10 @@ def test_a_long_name_is_cut_at_sixty_characters_and_two_hundred_bytes() -> None:
     assert len(clean(KHMER * 100).encode()) <= OCTETS
 
 
+def test_a_cut_leaves_nothing_that_would_join_what_follows() -> None:
+    assert clean("ab\u200ccd", limit=2) == "ab"
+
+
 def test_a_tower_of_accents_does_not_swallow_the_name() -> None:
     assert clean("Z" + "\u0335" * 500 + " Sok").startswith("Z")
 
