@@ -45,8 +45,8 @@ class CardCache(Protocol):
         """What was stored, or None."""
         ...
 
-    async def store(self, key: str, raw: bytes, ttl_s: int) -> None:
-        """Keep `raw` for `ttl_s` seconds; does nothing for a key that was forgotten a moment ago (see `forget`)."""
+    async def store(self, key: str, raw: bytes, ttl_s: int) -> bool:
+        """Keep `raw` for `ttl_s` seconds. False: declined, because the key was forgotten a moment ago or it is full."""
         ...
 
     async def forget(self, keys: Collection[str]) -> None:
@@ -178,9 +178,7 @@ class Engine:
 
     async def forget(self, keys: Iterable[str]) -> None:
         """Drop `card_key`s and `tail_key`s whose records were changed. Raises StoreGone."""
-        gone = tuple(keys)
-        if gone:
-            await self._ask_cache.ask(lambda: self._cache.forget(gone))
+        await self._cache.forget(frozenset(keys))
 
     async def close(self) -> None:
         """End the loads that are still under way. The stores are closed by whoever opened them."""
@@ -259,10 +257,9 @@ class Engine:
         ttl_s = self._settings.card_ttl_s if cards else self._settings.unknown_ttl_s
         raw = card_bytes.to_bytes(cards)
         try:
-            await self._ask_cache.ask(lambda: self._cache.store(key, raw, ttl_s))
+            self.counters.stored += await self._ask_cache.ask(lambda: self._cache.store(key, raw, ttl_s))
         except StoreGone:
             return  # already logged, once for the outage; the next call loads it again
-        self.counters.stored += 1
 
     def _count(self, looked: _Looked) -> None:
         if looked.source == "cache":

@@ -30,9 +30,11 @@ class MemoryCache:
     async def get(self, key: str) -> bytes | None:
         return self._live(key) or None
 
-    async def store(self, key: str, raw: bytes, ttl_s: int) -> None:
-        if self._live(key) != b"":
-            self._put(key, raw, ttl_s)
+    async def store(self, key: str, raw: bytes, ttl_s: int) -> bool:
+        if self._live(key) == b"":
+            return False
+        self._put(key, raw, ttl_s)
+        return True
 
     async def forget(self, keys: Collection[str]) -> None:
         for key in keys:

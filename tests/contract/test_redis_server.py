@@ -12,16 +12,14 @@ from pathlib import Path
 import pytest
 
 from ringcard import redis_server
-from ringcard.redis_server import OwnServer, ServerError, find_program, server_folder, server_url
+from ringcard.redis_server import OwnServer, ServerError, brought_program, find_program, server_folder, server_url
 from tests.fixtures.redis import command, kill
 
 
-@pytest.fixture(params=["the machine's", "the one that comes along"])
+@pytest.fixture(params=[find_program, brought_program])
 def program(request: pytest.FixtureRequest) -> Path:
-    with pytest.MonkeyPatch.context() as patch:
-        if request.param != "the machine's":
-            patch.setenv("PATH", "")
-        return find_program()
+    found: Path = request.param()
+    return found
 
 
 def test_it_answers_when_start_returns_and_is_gone_when_stop_returns(tmp_path: Path, program: Path) -> None:
@@ -128,6 +126,11 @@ def test_stop_ends_a_frozen_server(tmp_path: Path, monkeypatch: pytest.MonkeyPat
 def test_a_server_that_cannot_start_says_why(tmp_path: Path) -> None:
     with pytest.raises(ServerError, match=r"did not start: .*maxmemory"):
         OwnServer(tmp_path, memory="a lot").start()
+
+
+def test_a_machine_without_a_redis_gets_the_one_we_brought(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", "")
+    assert find_program() == brought_program()
 
 
 def test_a_folder_of_somebody_else_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

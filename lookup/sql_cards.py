@@ -1,0 +1,295 @@
+"""Cards from the company's database: one number, one statement.
+
+The database builds the whole card as JSON, whichever of the two kinds it is, so a cold lookup costs one round trip and
+sees one state of the records. Statements run in a few threads of their own: a slow or frozen database keeps those busy
+and nothing else, and only so many callers wait for them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from typing import Any, TypeVar
+
+import orjson
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Engine,
+    Select,
+    Text,
+    bindparam,
+    case,
+    cast,
+    func,
+    literal_column,
+    select,
+)
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+from sqlalchemy.orm import InstrumentedAttribute, aliased
+
+from lookup.answers import Number
+from lookup.breaker import StoreGone
+from lookup.card import ORDERS_SHOWN, Card, card_from
+from lookup.engine import MOST_CANDIDATES
+from records.database import open_database, speaking_plainly
+from records.errors import DatabaseGone
+from records.tables import Customer, Endpoint, EndpointPerson, Order, PhoneNumber, Task, User
+
+THREADS = 4
+MOST_WAITING = 64
+"""Lookups under way at once; one more would come too late for any call."""
+
+T = TypeVar("T")
+
+
+class SqlCards:
+    """A CardSource. `answer_s`: what one lookup may take, waiting for its turn included."""
+
+    name = "database"
+
+    def __init__(self, url: str, answer_s: float = 2.0) -> None:
+        self._answer_s = answer_s
+        self._engine = open_database(url, answer_s).execution_options(isolation_level="AUTOCOMMIT")
+        self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="lookup")
+        self._waiting = 0
+        # Kept open: what the pool does around each use takes longer than the lookup itself.
+        self._idle: deque[Connection] = deque()
+        json = _Json(self._engine.dialect.name)
+        self._by_match_key = _Compiled(_statement(json, PhoneNumber.match_key), self._engine)
+        self._by_tail = _Compiled(_statement(json, PhoneNumber.nsn_tail), self._engine)
+
+    async def fetch(self, number: Number) -> tuple[Card, ...]:
+        if number.match_key:
+            return await self._run(lambda connection: self._by_match_key.cards(connection, number.match_key))
+        return await self._run(lambda connection: self._by_tail.cards(connection, number.tail))
+
+    async def check(self) -> str:
+        """The kind of database and how many customers it has."""
+        customers = select(func.count()).select_from(Customer)
+        count = await self._run(lambda connection: connection.execute(customers).scalar_one())
+        return f"{self._engine.dialect.name}, {count} customers"
+
+    async def close(self) -> None:
+        """Waits for the lookups under way, which end by themselves within their time limit."""
+        await asyncio.to_thread(self._threads.shutdown, cancel_futures=True)
+        self._close_idle()
+        self._engine.dispose()
+
+    async def _run(self, work: Callable[[Connection], T]) -> T:
+        if self._waiting >= MOST_WAITING:
+            raise StoreGone(f"{self._waiting} lookups are waiting for it already")
+        self._waiting += 1
+        try:
+            async with asyncio.timeout(self._answer_s):
+                return await asyncio.get_running_loop().run_in_executor(self._threads, self._connected, work)
+        except TimeoutError as exc:
+            raise StoreGone(f"no answer within {self._answer_s:g} s") from exc
+        finally:
+            self._waiting -= 1
+
+    def _connected(self, work: Callable[[Connection], T]) -> T:
+        """`work` with a connection; in a thread. Raises StoreGone."""
+        try:
+            with speaking_plainly(self._engine):
+                return self._with_idle(work) if self._idle else self._with_new(work)
+        except (DatabaseGone, SQLAlchemyError) as exc:
+            raise StoreGone(str(exc).splitlines()[0]) from exc
+
+    def _with_idle(self, work: Callable[[Connection], T]) -> T:
+        try:
+            connection = self._idle.pop()
+        except IndexError:  # another thread was faster
+            return self._with_new(work)
+        try:
+            return self._with(connection, work)
+        except DBAPIError as exc:
+            if not exc.connection_invalidated:
+                raise
+        # The server was restarted since: so the others are as dead, and a new connection tells more.
+        self._close_idle()
+        return self._with_new(work)
+
+    def _with_new(self, work: Callable[[Connection], T]) -> T:
+        return self._with(self._engine.connect(), work)
+
+    def _with(self, connection: Connection, work: Callable[[Connection], T]) -> T:
+        try:
+            result = work(connection)
+        except BaseException:
+            connection.invalidate()
+            connection.close()
+            raise
+        self._idle.append(connection)
+        return result
+
+    def _close_idle(self) -> None:
+        while self._idle:
+            with suppress(IndexError):
+                self._idle.pop().close()
+
+
+class _Compiled:
+    """A statement of one parameter, :value, made ready for the driver once; SQLAlchemy would look it up every time."""
+
+    def __init__(self, statement: Select[Any], engine: Engine) -> None:
+        compiled = statement.compile(engine)
+        self._text = str(compiled)
+        self._fixed = compiled.params
+        self._order = compiled.positiontup  # None where the driver takes parameters by name
+
+    def cards(self, connection: Connection, value: str) -> tuple[Card, ...]:
+        named = {**self._fixed, "value": value}
+        parameters = tuple(named[name] for name in self._order) if self._order else named
+        rows = connection.exec_driver_sql(self._text, parameters)
+        return tuple(card_from(orjson.loads(row)) for (row,) in rows)
+
+
+class _Json:
+    """JSON made by the database, in the words of its kind."""
+
+    def __init__(self, dialect: str) -> None:
+        self._sqlite = dialect == "sqlite"
+
+    def object(self, **values: Any) -> ColumnElement[Any]:
+        pairs: list[Any] = []
+        for key, value in values.items():
+            pairs += [literal_column(f"'{key}'"), value]
+        return func.json_object(*pairs) if self._sqlite else func.json_build_object(*pairs)
+
+    def truth(self, value: Any) -> ColumnElement[Any]:
+        """A boolean; SQLite has none, but its JSON has."""
+        return func.json(case((value, "true"), else_="false")) if self._sqlite else value
+
+    def moment(self, value: Any) -> ColumnElement[str]:
+        """RFC 3339 in UTC; empty for null."""
+        written = (
+            func.strftime("%Y-%m-%dT%H:%M:%SZ", value)
+            if self._sqlite
+            else func.to_char(func.timezone("UTC", value), 'YYYY-MM-DD"T"HH24:MI:SS"Z"')
+        )
+        return func.coalesce(written, "")
+
+    def one(self, row: Select[Any]) -> ColumnElement[Any]:
+        """The only row's object, or null."""
+        value = row.scalar_subquery()
+        return func.json(value) if self._sqlite else value  # SQLite forgets on the way out that it was JSON
+
+    def many(self, rows: Select[Any]) -> ColumnElement[Any]:
+        """The objects of all rows, in their order."""
+        items = rows.subquery()
+        (item,) = items.c
+        if self._sqlite:
+            return func.json(select(func.json_group_array(func.json(item))).scalar_subquery())
+        return select(func.coalesce(func.json_agg(item), literal_column("'[]'::json"))).scalar_subquery()
+
+
+def _statement(json: _Json, key: InstrumentedAttribute[str | None]) -> Select[Any]:
+    """The cards of the customers who have a number with `key` = :value."""
+    card = json.object(
+        customer_id=Customer.id,
+        version=Customer.version,
+        name=Customer.name,
+        company=Customer.company,
+        email=Customer.email,
+        address=Customer.address,
+        note=Customer.note,
+        photo=Customer.photo,
+        numbers=_numbers(json),
+        debt=json.object(minor=Customer.debt_minor, currency=Customer.currency),
+        orders=_orders(json),
+        manager=_manager(json),
+        deputy=_deputy(json),
+        team=_team(json),
+        last_task=_last_task(json),
+    )
+    owners = select(PhoneNumber.customer_id).where(key == bindparam("value"))
+    return select(cast(card, Text)).where(Customer.id.in_(owners)).order_by(Customer.id).limit(MOST_CANDIDATES)
+
+
+def _numbers(json: _Json) -> ColumnElement[Any]:
+    shown = func.coalesce(PhoneNumber.e164, PhoneNumber.raw)
+    return json.many(
+        select(json.object(e164=shown, label=PhoneNumber.label, ext=PhoneNumber.ext))
+        .where(PhoneNumber.customer_id == Customer.id)
+        .order_by(PhoneNumber.id)
+        .correlate(Customer)
+    )
+
+
+def _orders(json: _Json) -> ColumnElement[Any]:
+    """Current ones, newest first."""
+    order = json.object(
+        number=Order.number,
+        title=Order.title,
+        state=Order.state,
+        total=json.object(minor=Order.total_minor, currency=Order.currency),
+        placed_at=json.moment(Order.placed_at),
+    )
+    return json.many(
+        select(order)
+        .where(Order.customer_id == Customer.id, Order.state == "open")
+        .order_by(Order.placed_at.desc(), Order.id.desc())
+        .limit(ORDERS_SHOWN)
+        .correlate(Customer)
+    )
+
+
+def _manager(json: _Json) -> ColumnElement[Any]:
+    manager = aliased(User)
+    return json.one(select(_person(json, manager)).where(manager.id == Customer.manager_id).correlate(Customer))
+
+
+def _deputy(json: _Json) -> ColumnElement[Any]:
+    manager, deputy = aliased(User), aliased(User)
+    return json.one(
+        select(_person(json, deputy))
+        .join(manager, manager.deputy_id == deputy.id)
+        .where(manager.id == Customer.manager_id)
+        .correlate(Customer)
+    )
+
+
+def _person(json: _Json, user: Any) -> ColumnElement[Any]:
+    """Who has left stays on the card, so that people know whom to ask about; their phones no longer ring."""
+    seats = select(EndpointPerson.endpoint_id).where(EndpointPerson.user_id == user.id, user.active).correlate(user)
+    return json.object(user_id=user.id, name=user.name, phones=_phones(json, seats, user))
+
+
+def _team(json: _Json) -> ColumnElement[Any]:
+    """The phones of everyone in the manager's team, each once."""
+    manager, member = aliased(User), aliased(User)
+    seats = (
+        select(EndpointPerson.endpoint_id)
+        .join(member, member.id == EndpointPerson.user_id)
+        .join(manager, manager.team_id == member.team_id)
+        .where(manager.id == Customer.manager_id, member.active)
+        .correlate(Customer)
+    )
+    return _phones(json, seats, Customer)
+
+
+def _phones(json: _Json, seats: Select[Any], outer: Any) -> ColumnElement[Any]:
+    phone = json.object(node=Endpoint.node, name=Endpoint.name, inside=json.truth(Endpoint.inside))
+    return json.many(select(phone).where(Endpoint.id.in_(seats)).order_by(Endpoint.id).correlate(outer))
+
+
+def _last_task(json: _Json) -> ColumnElement[Any]:
+    """What is still to be done comes before what is done; of these the newest."""
+    responsible = select(User.name).where(User.id == Task.user_id).correlate(Task).scalar_subquery()
+    task = json.object(
+        title=Task.title,
+        state=Task.state,
+        due_at=json.moment(Task.due_at),
+        responsible=func.coalesce(responsible, ""),
+    )
+    return json.one(
+        select(task)
+        .where(Task.customer_id == Customer.id)
+        .order_by(case((Task.state == "open", 0), else_=1), Task.created_at.desc(), Task.id.desc())
+        .limit(1)
+        .correlate(Customer)
+    )
