@@ -1,0 +1,52 @@
+"""Secrets that nobody has to invent: made at the first start, kept in data_dir for our user alone.
+
+Every process of one installation reads the same files, so whichever comes first makes them and the others find them.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import secrets
+import tempfile
+from dataclasses import replace
+from pathlib import Path
+
+from config.settings import Settings, SettingsError
+
+KEY_BYTES = 32
+
+
+def with_keys(settings: Settings) -> Settings:
+    """`settings` with desk.secret and desk.dialplan_token filled. SettingsError: data_dir cannot be written."""
+    desk = settings.desk
+    return replace(
+        settings,
+        desk=replace(
+            desk,
+            secret=desk.secret or _kept(settings.data_dir / "desk.secret"),
+            dialplan_token=desk.dialplan_token or _kept(settings.data_dir / "dialplan.token"),
+        ),
+    )
+
+
+def _kept(path: Path) -> str:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        return path.read_text(encoding="ascii").strip() if path.exists() else _made(path)
+    except OSError as exc:
+        raise SettingsError(
+            f"cannot keep {path.name} in {path.parent} ({exc.strerror}); "
+            "let this user write there, or set store.data_dir"
+        ) from exc
+
+
+def _made(path: Path) -> str:
+    """A new secret, written whole under another name first: who comes at the same moment reads the one or the other."""
+    handle, draft = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")  # readable for our user alone
+    with open(handle, "w", encoding="ascii") as file:
+        file.write(secrets.token_urlsafe(KEY_BYTES) + "\n")
+    with contextlib.suppress(FileExistsError):
+        os.link(draft, path)
+    os.unlink(draft)
+    return path.read_text(encoding="ascii").strip()
