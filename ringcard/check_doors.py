@@ -1,0 +1,125 @@
+"""Doctor's look at what Ringcard itself offers: the desk, the name for the dialplan, and AGI."""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+from contextlib import suppress
+from typing import Any
+from urllib.parse import urlsplit
+
+import aiohttp
+
+from config.settings import Agi, Settings
+from ringcard.findings import Finding, fail, ok, warn
+
+ANSWER_S = 2.0
+START = "Start Ringcard: ringcard run"
+UNASSIGNED = "+88812345678"  # of no country, so nobody's; any answer but a refusal will do
+ALIVE = b"agi_network: yes\nagi_network_script: alive\nagi_request: agi://localhost/alive\n\n"
+
+
+async def doors(settings: Settings) -> list[Finding]:
+    limit = aiohttp.ClientTimeout(total=ANSWER_S)
+    async with aiohttp.ClientSession(timeout=limit) as session:
+        return [*await _desk(session, settings), await agi(settings.agi)]
+
+
+async def _desk(session: aiohttp.ClientSession, settings: Settings) -> list[Finding]:
+    here = f"http://{_reachable(settings.desk.host)}:{settings.desk.port}"
+    try:
+        async with session.get(f"{here}/health") as reply:
+            parts = await _parts(reply)
+    except aiohttp.ClientConnectorError:
+        return [fail("desk", f"nothing answers at {here}", START)]
+    except (aiohttp.ClientError, TimeoutError) as exc:
+        return [_taken(here, f"does not speak as the desk does ({type(exc).__name__})")]
+    if parts is None:
+        return [_taken(here, "is not the desk")]
+    away = [f"{name} {state}" for name, state in parts.items() if state != "ok"]
+    mend = "Mend what is named; the desk goes on by itself when it is back."
+    serving = (
+        warn("desk", f"serves at {here}, without: {', '.join(away)}", mend) if away else ok("desk", f"serves at {here}")
+    )
+    return [serving, await _public(session, settings, here), await _caller_name(session, settings, here)]
+
+
+async def _parts(reply: aiohttp.ClientResponse) -> dict[str, Any] | None:
+    """What the desk says of its parts; None: whoever answered is not the desk."""
+    with suppress(ValueError, aiohttp.ContentTypeError, KeyError, TypeError):
+        return dict((await reply.json())["parts"])
+    return None
+
+
+def _taken(here: str, how: str) -> Finding:
+    return fail("desk", f"what answers at {here} {how}", "Stop that program, or set desk.port to a free port.")
+
+
+async def _public(session: aiohttp.ClientSession, settings: Settings, here: str) -> Finding:
+    """Telephones fetch the card and the picture from here; browsers of the staff too."""
+    name, url = "desk for phones", settings.public_url
+    if _is_loopback(urlsplit(url).hostname or ""):
+        mend = "Set desk.public_url to an address that phones and browsers reach, and desk.host to listen there."
+        return warn(name, f"{url} is for this machine alone", mend)
+    try:
+        async with session.get(f"{url}/health") as reply:
+            if await _parts(reply) is not None:
+                return ok(name, url)
+            seen = f"what answers at {url} is not the desk"
+    except (aiohttp.ClientError, TimeoutError) as exc:
+        seen = f"{url} cannot be reached from here: {exc or type(exc).__name__}"
+    return warn(name, seen, f"Correct desk.public_url, or have it lead to {here}.")
+
+
+async def _caller_name(session: aiohttp.ClientSession, settings: Settings, here: str) -> Finding:
+    name = "name for the dialplan"
+    token = {"X-Ringcard-Token": settings.desk.dialplan_token}
+    try:
+        async with session.get(f"{here}/dialplan/caller-name", params={"number": UNASSIGNED}, headers=token) as reply:
+            if reply.status == 200:
+                return ok(name, f"{here}/dialplan/caller-name answers")
+            seen = f"{here}/dialplan/caller-name answers {reply.status}"
+    except (aiohttp.ClientError, TimeoutError) as exc:
+        seen = f"{here}/dialplan/caller-name: {type(exc).__name__}"
+    return warn(name, seen, "Restart the desk so that it reads desk.dialplan_token anew, and see desk.dialplan_from.")
+
+
+async def agi(settings: Agi) -> Finding:
+    """Asks the AGI server as Asterisk would. Calls come here only when the other ways failed, so this never fails."""
+    where = f"{_reachable(settings.host)}:{settings.port}"
+    mend = "Stop the program that has this port, or set agi.port (and RINGCARD_AGI in the dialplan)."
+    try:
+        async with asyncio.timeout(ANSWER_S):
+            said = await _agi_says(_reachable(settings.host), settings.port)
+    except TimeoutError:
+        return warn("agi", f"what listens at {where} says nothing", mend)
+    except OSError:
+        return warn("agi", f"nothing answers at {where}", START)
+    if not said.startswith(b"VERBOSE "):
+        return warn("agi", f"what listens at {where} does not answer AGI", mend)
+    return ok("agi", f"answers at {where}")
+
+
+async def _agi_says(host: str, port: int) -> bytes:
+    reader, writer = await asyncio.open_connection(host, port)
+    try:
+        writer.write(ALIVE)
+        said = await reader.readline()
+        writer.write(b"200 result=1\n")
+        return said
+    finally:
+        writer.close()
+        with suppress(OSError):
+            await writer.wait_closed()
+
+
+def _reachable(host: str) -> str:
+    """Where to ask a server that listens on `host`."""
+    return {"0.0.0.0": "127.0.0.1", "::": "[::1]", "": "127.0.0.1"}.get(host, host)
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"

@@ -1,0 +1,83 @@
+"""Doctor's look at this machine: the settings, the folder for our files, the disk, the clock."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from datetime import UTC, datetime
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+from config.settings import Company, Settings
+from ringcard.findings import Finding, fail, ok, warn
+
+DISK_FULL_MB = 50  # below this the database's next write may fail
+DISK_LOW_MB = 1000
+BORN = datetime(2026, 1, 1, tzinfo=UTC)
+"""No clock that is right tells an earlier time: the program did not exist."""
+
+
+def machine(settings: Settings) -> list[Finding]:
+    """Everything here is asked of this machine alone and answered at once."""
+    return [
+        _settings(settings),
+        _numbers(settings),
+        _data_dir(settings.data_dir),
+        *_disk(settings.data_dir),
+        _clock(settings),
+    ]
+
+
+def _settings(settings: Settings) -> Finding:
+    if settings.company == Company():
+        return warn(
+            "settings",
+            "company is as shipped: no name, numbers of the US, times in UTC",
+            "Set name, country and time_zone under [company] in ringcard.toml.",
+        )
+    return ok("settings", f"{settings.company.name}; this PBX is {settings.asterisk.node}")
+
+
+def _numbers(settings: Settings) -> Finding:
+    """How numbers without a country code are read, trunk by trunk."""
+    country = settings.company.country
+    named = [f"{name} {trunk.country or country}" for name, trunk in sorted(settings.trunks.items())]
+    return ok("number plans", "; ".join([f"numbers without a country code are of {country}", *named]))
+
+
+def _data_dir(folder: Path) -> Finding:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as exc:
+        return fail(
+            "data folder",
+            f"{folder} cannot be written: {exc.strerror}",
+            "Let this user write there, or set store.data_dir to a folder of its own.",
+        )
+    return ok("data folder", str(folder))
+
+
+def _disk(folder: Path) -> list[Finding]:
+    try:
+        free_mb = shutil.disk_usage(folder).free // 1_000_000
+    except OSError:
+        return []  # the finding before this one says why
+    seen = f"{free_mb} MB free for {folder}"
+    mend = "Make room there, or move store.data_dir to another disk."
+    if free_mb < DISK_FULL_MB:
+        return [fail("disk", seen, mend)]
+    return [warn("disk", seen, mend) if free_mb < DISK_LOW_MB else ok("disk", seen)]
+
+
+def _clock(settings: Settings) -> Finding:
+    now = datetime.now(UTC)
+    if now < BORN:
+        return fail(
+            "clock", f"this machine says it is {now:%Y-%m-%d %H:%M} UTC", "Set the clock; let an NTP client keep it."
+        )
+    return ok(
+        "clock",
+        f"{now.astimezone(ZoneInfo(settings.company.time_zone)):%Y-%m-%d %H:%M} in {settings.company.time_zone}",
+    )

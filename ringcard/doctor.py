@@ -1,0 +1,25 @@
+"""`ringcard doctor`: every link between a customer's call and the name on the phone, seen one by one.
+
+Each check looks at the real thing, changes nothing, and ends within seconds whatever is frozen. Links that depend on
+one that is broken are left out, so that the first mend is the one to do.
+"""
+
+from __future__ import annotations
+
+import asyncio
+
+from config.settings import Settings
+from ringcard.check_asterisk import asterisk
+from ringcard.check_doors import doors
+from ringcard.check_machine import machine
+from ringcard.check_records import records
+from ringcard.check_redis import redis
+from ringcard.findings import Finding, render, would_ring
+
+__all__ = ["Finding", "examine", "render", "would_ring"]
+
+
+async def examine(settings: Settings) -> list[Finding]:
+    """All findings, in the order of the chain. Never raises: what is broken is a finding."""
+    seen, cached, served = await asyncio.gather(asyncio.to_thread(records, settings), redis(settings), doors(settings))
+    return [*machine(settings), *seen.findings, *cached, *await asterisk(settings, seen.phones), *served]
