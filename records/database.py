@@ -124,10 +124,15 @@ def _open_sqlite(url: str, answer_s: float) -> Engine:
 
 def _prepare_sqlite(connection: sqlite3.Connection, _: ConnectionPoolEntry) -> None:
     connection.isolation_level = None  # the driver begins nothing by itself; `_begin_sqlite` does
+    connection.create_function("lower", 1, _lower, deterministic=True)  # SQLite's own knows only ASCII letters
     connection.execute("PRAGMA foreign_keys=ON")
     connection.execute("PRAGMA synchronous=NORMAL")
     write_ahead(connection)
     connection.execute("PRAGMA query_only=ON")
+
+
+def _lower(value: str | None) -> str | None:
+    return value if value is None else str(value).lower()
 
 
 def _begin_sqlite(connection: Connection) -> None:

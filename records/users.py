@@ -13,8 +13,9 @@ from sqlalchemy import Engine, delete, func, select
 from sqlalchemy.orm import Session, selectinload
 
 from records.database import reading, writing
-from records.errors import Conflict, NotFound, Refused
+from records.errors import Conflict, Refused
 from records.passwords import hash_password, verify
+from records.rows import row
 from records.tables import Customer, Endpoint, EndpointPerson, Team, User
 from records.touched import Touched, touch
 
@@ -70,12 +71,12 @@ def list_users(session: Session, *, inactive_too: bool = False) -> Sequence[User
 
 def set_password(session: Session, user_id: int, password: str) -> None:
     """Raises Refused for a password that is too short, NotFound."""
-    _user(session, user_id).password_hash = hash_password(password)
+    row(session, User, user_id, "person").password_hash = hash_password(password)
 
 
 def deactivate(session: Session, user_id: int) -> Touched:
     """The person cannot sign in any more and sits nowhere; what they did stays. Raises NotFound."""
-    user = _user(session, user_id)
+    user = row(session, User, user_id, "person")
     user.active = False
     session.execute(delete(EndpointPerson).where(EndpointPerson.user_id == user_id))
     session.expire(user, ["endpoints"])
@@ -94,7 +95,7 @@ def sign_in(engine: Engine, login: str, password: str) -> User | None:
         return None
     if verdict.new_hash:
         with writing(engine) as session:
-            _user(session, user.id).password_hash = verdict.new_hash
+            row(session, User, user.id, "person").password_hash = verdict.new_hash
     return user
 
 
@@ -112,7 +113,7 @@ def seat(session: Session, user_id: int, node: str, endpoint: str, *, inside: bo
     """The person sits at this phone from now on, beside whoever sits there already. Raises NotFound, Refused."""
     if not endpoint or not node:
         raise Refused("a phone needs the name of its PBX and its own, like pbx and 101")
-    user = _user(session, user_id)
+    user = row(session, User, user_id, "person")
     phone = session.scalar(select(Endpoint).where(Endpoint.node == node, Endpoint.name == endpoint))
     if phone is None:
         phone = Endpoint(node=node, name=endpoint, inside=inside)
@@ -125,7 +126,7 @@ def seat(session: Session, user_id: int, node: str, endpoint: str, *, inside: bo
 
 def unseat(session: Session, user_id: int, node: str, endpoint: str) -> Touched:
     """The person sits there no more. Raises NotFound."""
-    user = _user(session, user_id)
+    user = row(session, User, user_id, "person")
     user.endpoints = [phone for phone in user.endpoints if (phone.node, phone.name) != (node, endpoint)]
     return _cards_of(session, user)
 
@@ -142,8 +143,8 @@ def people_of(session: Session, node: str, endpoint: str) -> Sequence[User]:
 
 def phones_of(session: Session, user_id: int) -> frozenset[tuple[str, str]]:
     """(node, endpoint) of every phone at which the person sits."""
-    rows = session.execute(select(Endpoint.node, Endpoint.name).join(Endpoint.people).where(User.id == user_id))
-    return frozenset((row.node, row.name) for row in rows)
+    phones = session.execute(select(Endpoint.node, Endpoint.name).join(Endpoint.people).where(User.id == user_id))
+    return frozenset((phone.node, phone.name) for phone in phones)
 
 
 def whose_calls_are_seen_by(session: Session, user: User) -> frozenset[int] | None:
@@ -163,13 +164,6 @@ _WITH_PLACE = (selectinload(User.team), selectinload(User.endpoints))
 
 def _login(text: str) -> str:
     return text.strip().casefold()
-
-
-def _user(session: Session, user_id: int) -> User:
-    user = session.get(User, user_id)
-    if user is None:
-        raise NotFound(f"there is no person with the id {user_id}")
-    return user
 
 
 def _cards_of(session: Session, user: User) -> Touched:

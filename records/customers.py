@@ -1,0 +1,239 @@
+"""Customers: entering, changing, finding them, and everything that their page shows.
+
+Functions take an open session of `records.database` and leave the commit to it. Each write returns what was `Touched`;
+after the commit, and not before, hand it to the cache.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import and_, func, or_, select, update
+from sqlalchemy.orm import Session, selectinload
+
+from records.calls import calls_of_customer
+from records.errors import Conflict, NotFound, Refused
+from records.numbers import Reader, phone_number
+from records.pages import Page, at_most, cursor, values_of
+from records.rows import row
+from records.tables import CallRow, Customer, Order, PhoneNumber, Task, User
+from records.touched import Touched, touch
+
+CHANGEABLE = frozenset(
+    {
+        "external_id",
+        "name",
+        "company",
+        "email",
+        "address",
+        "note",
+        "photo",
+        "debt_minor",
+        "currency",
+        "manager_id",
+    }
+)
+"""What `change_customer` takes."""
+
+
+@dataclass(frozen=True, slots=True)
+class CustomerPage:
+    """Everything of one customer; all parts are loaded, so it can be used after the session is closed."""
+
+    customer: Customer  # with numbers, manager and created_by
+    orders: tuple[Order, ...]  # newest first
+    tasks: tuple[Task, ...]  # open ones first, by what is due soonest, then done ones, newest first; with `user`
+    calls: tuple[CallRow, ...]  # newest first
+
+
+def add_customer(
+    session: Session,
+    read_number: Reader,
+    *,
+    name: str,
+    numbers: Iterable[str | tuple[str, str]] = (),
+    created_by_id: int | None = None,
+    **fields: Any,
+) -> tuple[Customer, Touched]:
+    """A new customer. `numbers` are texts, or (text, label); `fields` are those of CHANGEABLE.
+
+    Calls that came from these numbers before are theirs now. Raises Refused (no name, a number without digits) or
+    Conflict (the external_id is in use).
+    """
+    customer = Customer(
+        name="", created_by_id=created_by_id, created_at=datetime.now(UTC), updated_at=datetime.now(UTC)
+    )
+    _apply(session, customer, {"name": name, **fields})
+    session.add(customer)
+    for item in numbers:
+        raw, label = (item, "") if isinstance(item, str) else item
+        number = phone_number(raw, read_number, label)
+        if _same(customer.numbers, number) is None:
+            customer.numbers.append(number)
+    session.flush()
+    _adopt_calls(session, customer.numbers)
+    return customer, _touched_by(customer)
+
+
+def attach_number(session: Session, read_number: Reader, customer_id: int, raw: str, label: str = "") -> Touched:
+    """One more number; nothing changes when the customer has it. Raises NotFound, Refused."""
+    customer = row(session, Customer, customer_id, "customer")
+    number = phone_number(raw, read_number, label)
+    if _same(customer.numbers, number) is not None:
+        return Touched()
+    customer.numbers.append(number)
+    session.flush()
+    _adopt_calls(session, [number])
+    return touch(session, [customer_id])
+
+
+def detach_number(session: Session, customer_id: int, number_id: int) -> Touched:
+    """One number less. Raises NotFound."""
+    number = session.get(PhoneNumber, number_id)
+    if number is None or number.customer_id != customer_id:
+        raise NotFound(f"the customer {customer_id} has no number with the id {number_id}")
+    before = touch(session, [customer_id])
+    number.customer.numbers.remove(number)
+    session.flush()
+    return before
+
+
+def change_customer(
+    session: Session, customer_id: int, changes: Mapping[str, Any], if_version: int | None = None
+) -> tuple[Customer, Touched]:
+    """Changes fields of CHANGEABLE. With `if_version` only when nobody changed the customer since that version.
+
+    Raises NotFound, Refused (an unknown field, an empty name), Conflict (changed meanwhile, external_id in use).
+    """
+    customer = row(session, Customer, customer_id, "customer")
+    if if_version is not None:
+        same = update(Customer).where(Customer.id == customer_id, Customer.version == if_version)
+        if session.execute(same.values(version=Customer.version).returning(Customer.id)).first() is None:
+            raise Conflict(f"somebody changed {customer.name} meanwhile; look at it again, then make your change")
+    _apply(session, customer, changes)
+    touched = touch(session, [customer_id])
+    session.refresh(customer)
+    return customer, touched
+
+
+def remove_customer(session: Session, customer_id: int) -> Touched:
+    """The customer with numbers, orders and tasks; the calls stay in the log. Raises NotFound."""
+    customer = row(session, Customer, customer_id, "customer")
+    touched = touch(session, [customer_id])
+    session.delete(customer)
+    session.flush()
+    return touched
+
+
+def customer(session: Session, customer_id: int) -> Customer | None:
+    """With numbers and manager."""
+    return session.get(Customer, customer_id, options=_WITH_NUMBERS)
+
+
+def customer_page(session: Session, customer_id: int, calls: int = 20) -> CustomerPage | None:
+    """Everything that the customer's page shows; None when there is no such customer."""
+    found = session.get(Customer, customer_id, options=(*_WITH_NUMBERS, selectinload(Customer.created_by)))
+    if found is None:
+        return None
+    orders = select(Order).where(Order.customer_id == customer_id).order_by(Order.placed_at.desc(), Order.id.desc())
+    tasks = select(Task).where(Task.customer_id == customer_id).options(selectinload(Task.user))
+    by_need = (Task.state != "open", Task.done_at.desc(), Task.due_at.is_(None), Task.due_at, Task.id)
+    return CustomerPage(
+        found,
+        tuple(session.scalars(orders)),
+        tuple(session.scalars(tasks.order_by(*by_need))),
+        calls_of_customer(session, customer_id, limit=calls).items,
+    )
+
+
+def customers_with(session: Session, match_key: str) -> Sequence[Customer]:
+    """Everybody who has this number, by id."""
+    return session.scalars(
+        select(Customer)
+        .where(Customer.numbers.any(PhoneNumber.match_key == match_key))
+        .order_by(Customer.id)
+        .options(*_WITH_NUMBERS)
+    ).all()
+
+
+def list_customers(
+    session: Session, *, search: str = "", manager_id: int | None = None, after: str = "", limit: int = 50
+) -> Page[Customer]:
+    """By name. `search` is the beginning of a word of the name or the company, or some digits of a number.
+
+    Raises Refused for an `after` that is not ours.
+    """
+    wanted = select(Customer).options(*_WITH_NUMBERS)
+    if search.strip():
+        wanted = wanted.where(_matches(search.strip()))
+    if manager_id is not None:
+        wanted = wanted.where(Customer.manager_id == manager_id)
+    if after:
+        name, last_id = values_of(after, str, int)
+        wanted = wanted.where(or_(Customer.name > name, and_(Customer.name == name, Customer.id > last_id)))
+    count = at_most(limit)
+    rows = session.scalars(wanted.order_by(Customer.name, Customer.id).limit(count + 1)).all()
+    more = cursor(rows[count - 1].name, rows[count - 1].id) if len(rows) > count else ""
+    return Page(tuple(rows[:count]), more)
+
+
+_WITH_NUMBERS = (selectinload(Customer.numbers), selectinload(Customer.manager).selectinload(User.endpoints))
+
+
+def _apply(session: Session, customer: Customer, changes: Mapping[str, Any]) -> None:
+    if unknown := sorted(set(changes) - CHANGEABLE):
+        raise Refused(f"a customer has no {', '.join(unknown)}; known are {', '.join(sorted(CHANGEABLE))}")
+    for field, value in changes.items():
+        setattr(customer, field, value.strip() if isinstance(value, str) else value)
+    customer.external_id = customer.external_id or None
+    if not customer.name:
+        raise Refused("a customer needs a name; for a company without a person write the company's")
+    with session.no_autoflush:
+        if customer.manager_id is not None:
+            row(session, User, customer.manager_id, "person")
+        taken = select(Customer).where(Customer.external_id == customer.external_id, Customer.id != customer.id)
+        if customer.external_id and (other := session.scalar(taken)) is not None and other is not customer:
+            raise Conflict(f"the external id {customer.external_id} belongs to {other.name}")
+
+
+def _same(numbers: Iterable[PhoneNumber], number: PhoneNumber) -> PhoneNumber | None:
+    """The customer's own row for the same phone; numbers that could not be read are the same when typed alike."""
+    for known in numbers:
+        if (known.match_key or known.raw, known.ext) == (number.match_key or number.raw, number.ext):
+            return known
+    return None
+
+
+def _touched_by(customer: Customer) -> Touched:
+    return Touched(
+        frozenset(number.match_key for number in customer.numbers if number.match_key),
+        frozenset(number.nsn_tail for number in customer.numbers if number.nsn_tail),
+        frozenset({customer.id}),
+    )
+
+
+def _adopt_calls(session: Session, numbers: Iterable[PhoneNumber]) -> None:
+    """Earlier calls of nobody become this customer's, where nobody else has the number."""
+    for number in numbers:
+        owners = select(PhoneNumber.customer_id).where(PhoneNumber.match_key == number.match_key).distinct()
+        if number.match_key and session.scalars(owners).all() == [number.customer_id]:
+            session.execute(
+                update(CallRow)
+                .where(CallRow.caller_key == number.match_key, CallRow.customer_id.is_(None))
+                .values(customer_id=number.customer_id)
+            )
+
+
+def _matches(search: str) -> Any:
+    text = search.lower()
+    found: list[Any] = [
+        func.lower(column).startswith(text, autoescape=True) | func.lower(column).contains(f" {text}", autoescape=True)
+        for column in (Customer.name, Customer.company)
+    ]
+    digits = "".join(letter for letter in search if letter.isdigit()).lstrip("0")
+    if len(digits) >= 3 and not any(letter.isalpha() for letter in search):
+        found.append(Customer.numbers.any(PhoneNumber.e164.contains(digits)))
+    return or_(*found)
