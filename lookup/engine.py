@@ -8,6 +8,7 @@ hangs up does not take the answer away from the others.
 from __future__ import annotations
 
 import asyncio
+import itertools
 import time
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, fields
@@ -122,7 +123,7 @@ class Counters:
         return sum(getattr(self, name) for name in ENDS)
 
 
-ENDS = tuple(field.name for field in fields(Counters))[:9]
+ENDS = tuple(itertools.takewhile(lambda name: name != "misses", (field.name for field in fields(Counters))))
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,9 +177,9 @@ class Engine:
             return Unknown(number, "not a number of the outside world")
         return await self._find(key, number, budget_s)
 
-    async def forget(self, keys: Iterable[str]) -> None:
-        """Drop `card_key`s and `tail_key`s whose records were changed. Raises StoreGone."""
-        await self._cache.forget(frozenset(keys))
+    async def forget(self, match_keys: Iterable[str], tails: Iterable[str] = ()) -> None:
+        """The records behind these have changed, and the change is committed. Raises StoreGone."""
+        await self._cache.forget({*map(card_key, match_keys), *map(tail_key, tails)})
 
     async def close(self) -> None:
         """End the loads that are still under way. The stores are closed by whoever opened them."""
