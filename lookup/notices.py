@@ -77,6 +77,18 @@ def from_bytes(raw: bytes) -> Notice | None:
         return None
 
 
+def call_to_bytes(call: LiveCall) -> bytes:
+    return orjson.dumps(asdict(call))
+
+
+def call_from_bytes(raw: bytes) -> LiveCall | None:
+    """The call, or None when the bytes are not one."""
+    try:
+        return live_call(orjson.loads(raw))
+    except (ValueError, TypeError, KeyError):
+        return None
+
+
 def live_call(raw: Mapping[str, Any]) -> LiveCall:
     return LiveCall(
         **{

@@ -1,0 +1,201 @@
+"""Notices in Redis: the live calls as a hash, the notices as a stream, both changed by one script.
+
+Publishing never waits: notices gather here and a task of our own writes them. While Redis is away the latest state of
+each call is kept, and when it is back, perhaps empty, every call that still lives is published again; a state that is
+there already is not published twice, because each carries its version.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import AsyncIterator, Sequence
+from typing import Any
+
+from redis.asyncio import Redis
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+from redis.exceptions import RedisError
+
+from lookup import notices
+from lookup.breaker import StoreGone
+from lookup.notices import LiveCall, Notice
+
+log = logging.getLogger(__name__)
+
+# One hash tag, so that a cluster keeps the three together and the script may touch them all.
+LIVE = "rc1:{calls}:live"  # call_id -> LiveCall as JSON
+ENDED = "rc1:{calls}:ended"  # call_id by the moment of its end, for forgetting it
+STREAM = "rc1:{calls}:notices"  # field n: a Notice as JSON
+
+ENDED_KEPT_MS = 60_000  # a browser that reloads still sees that a call has just ended
+KEPT_IN_STREAM = 10_000
+WAITING = 10_000  # notices kept while Redis is away
+ANSWER_S = 1.0
+PING_EVERY_S = 1.0
+AGAIN_S = 0.5
+BLOCK_MS = 5000
+AT_ONCE = 500
+
+_PUBLISH = """
+local id, version, ended, call, notice = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3]), ARGV[4], ARGV[5]
+local forget_before, kept = ARGV[6], ARGV[7]
+if id ~= '' then
+  local held = redis.call('HGET', KEYS[1], id)
+  if held then
+    held = cjson.decode(held)
+    local was_ended, is_ended = held.ended_ms > 0, ended > 0
+    if (was_ended and not is_ended) or (was_ended == is_ended and held.version >= version) then return 0 end
+  end
+  redis.call('HSET', KEYS[1], id, call)
+  if ended > 0 then redis.call('ZADD', KEYS[2], ended, id) end
+  local old = redis.call('ZRANGEBYSCORE', KEYS[2], '-inf', forget_before, 'LIMIT', 0, 100)
+  if #old > 0 then
+    redis.call('HDEL', KEYS[1], unpack(old))
+    redis.call('ZREM', KEYS[2], unpack(old))
+  end
+end
+redis.call('XADD', KEYS[3], 'MAXLEN', '~', kept, '*', 'n', notice)
+return 1
+"""
+
+
+class RedisNotices:
+    """Publish, follow and look at the live calls. To be made inside a running event loop; connects when it is used."""
+
+    def __init__(self, url: str) -> None:
+        self._redis = Redis.from_url(
+            url,
+            protocol=2,
+            socket_timeout=ANSWER_S + BLOCK_MS / 1000,
+            socket_connect_timeout=ANSWER_S,
+            retry=Retry(NoBackoff(), 0),
+        )
+        self._script = self._redis.register_script(_PUBLISH)
+        self._waiting: dict[str, Notice] = {}  # by what it is about, oldest first
+        self._living: dict[str, Notice] = {}  # the last one published of each call that has not ended
+        self._wake = asyncio.Event()
+        self._writer: asyncio.Task[None] | None = None
+        self._gone = ""
+        self.given_up = 0  # notices dropped because too many waited
+
+    # --- publishing
+
+    def publish(self, notice: Notice) -> None:
+        """Take the notice and return at once. Of several waiting ones about one call the last is published."""
+        about = notice.call.call_id if notice.call else f"{notice.kind} {notice.customer_id} {notice.task_id}"
+        self._waiting.pop(about, None)
+        if len(self._waiting) >= WAITING:
+            self._waiting.pop(next(iter(self._waiting)))
+            self.given_up += 1
+        self._waiting[about] = notice
+        self._wake.set()
+        if self._writer is None:
+            self._writer = asyncio.create_task(self._write_on(), name="publish notices")
+
+    async def _write_on(self) -> None:
+        while True:
+            try:
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(PING_EVERY_S):
+                        await self._wake.wait()
+                await self._write_waiting()
+                self._say_back()
+            except (RedisError, OSError, TimeoutError) as exc:
+                self._say_gone(exc)
+                # It may come back empty; what it still has it will not take twice.
+                self._waiting = {**self._living, **self._waiting}
+                await asyncio.sleep(AGAIN_S)
+
+    async def _write_waiting(self) -> None:
+        async with asyncio.timeout(ANSWER_S):
+            if not self._waiting:
+                await self._redis.ping()  # so that a restart is noticed also while no call comes
+        while self._waiting:
+            about, notice = next(iter(self._waiting.items()))
+            async with asyncio.timeout(ANSWER_S):
+                await self._write(notice)
+            if self._waiting.get(about) is notice:  # else a later one came meanwhile
+                del self._waiting[about]
+            self._remember(about, notice)
+        self._wake.clear()
+
+    async def _write(self, notice: Notice) -> None:
+        call = notice.call
+        head = (call.call_id, call.version, call.ended_ms, notices.call_to_bytes(call)) if call else ("", 0, 0, "")
+        tail = (notices.to_bytes(notice), notice.at_ms - ENDED_KEPT_MS, KEPT_IN_STREAM)
+        await self._script(keys=[LIVE, ENDED, STREAM], args=[*head, *tail])
+
+    def _remember(self, about: str, notice: Notice) -> None:
+        if notice.call and not notice.call.ended_ms:
+            self._living[about] = notice
+        else:
+            self._living.pop(about, None)
+
+    # --- following
+
+    async def snapshot(self) -> tuple[str, Sequence[LiveCall]]:
+        """All live calls, and those that ended within a minute, with the id of the last notice. Raises StoreGone."""
+        try:
+            async with asyncio.timeout(ANSWER_S):
+                async with self._redis.pipeline(transaction=True) as pipe:
+                    pipe.hvals(LIVE)
+                    pipe.xrevrange(STREAM, count=1)
+                    raw_calls, last = await pipe.execute()
+        except (RedisError, OSError, TimeoutError) as exc:
+            raise StoreGone(_why(exc)) from exc
+        calls = [call for call in map(notices.call_from_bytes, raw_calls) if call]
+        return (last[0][0].decode() if last else "0-0"), calls
+
+    async def follow(self, after_id: str) -> AsyncIterator[tuple[str, Notice]]:
+        """Every notice after `after_id` with its id, for ever. Raises StoreGone: take a snapshot and follow again."""
+        while True:
+            try:
+                entries = await self._read(after_id)
+                if not entries and await self._lost(after_id):
+                    raise StoreGone("redis came back without its notices")
+            except (RedisError, OSError, TimeoutError) as exc:
+                raise StoreGone(_why(exc)) from exc
+            for raw_id, fields in entries:
+                after_id = raw_id.decode()
+                notice = notices.from_bytes(fields.get(b"n", b""))
+                if notice is not None:  # of another version of this program
+                    yield after_id, notice
+
+    async def _read(self, after_id: str) -> list[tuple[bytes, dict[bytes, bytes]]]:
+        answer: Any = await self._redis.xread({STREAM: after_id}, count=AT_ONCE, block=BLOCK_MS)
+        return list(answer[0][1]) if answer else []
+
+    async def _lost(self, after_id: str) -> bool:
+        """Whether the stream is younger than what was already read from it."""
+        newest: Any = await self._redis.xrevrange(STREAM, count=1)
+        return (_position(newest[0][0].decode()) if newest else (0, 0)) < _position(after_id)
+
+    async def close(self) -> None:
+        """Publish what waits, for a second at most, and let go of the connections."""
+        if self._writer is not None:
+            self._writer.cancel()
+            await asyncio.wait({self._writer})
+            with contextlib.suppress(RedisError, OSError, TimeoutError):
+                await self._write_waiting()
+        await self._redis.aclose()
+
+    def _say_gone(self, exc: BaseException) -> None:
+        if not self._gone:
+            log.warning("redis gone: %s; the desk shows no live calls until it is back", _why(exc))
+        self._gone = _why(exc)
+
+    def _say_back(self) -> None:
+        if self._gone:
+            log.warning("redis is back; live calls are published again")
+        self._gone = ""
+
+
+def _why(exc: BaseException) -> str:
+    return str(exc) or type(exc).__name__
+
+
+def _position(id: str) -> tuple[int, int]:
+    milliseconds, _, sequence = id.partition("-")
+    return int(milliseconds), int(sequence)
