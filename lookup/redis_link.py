@@ -8,6 +8,7 @@ no answer ever reaches the wrong question.
 from __future__ import annotations
 
 import asyncio
+import os
 import ssl
 from collections import deque
 from collections.abc import Callable, Mapping
@@ -136,6 +137,7 @@ async def open_link(url: str, answer_s: float) -> RedisLink:
     Raises StoreGone.
     """
     options = parse_url(url)
+    place = options.get("path") or f"{options.get('host', 'localhost')}:{options.get('port', 6379)}"
     try:
         async with asyncio.timeout(answer_s):
             link = await _connect(options, answer_s)
@@ -146,9 +148,11 @@ async def open_link(url: str, answer_s: float) -> RedisLink:
                 raise
             return link
     except TimeoutError as exc:
-        raise StoreGone(f"no connection within {answer_s * 1000:.0f} ms") from exc
+        raise StoreGone(f"{place}: no connection within {answer_s * 1000:.0f} ms") from exc
+    except (Refused, ssl.SSLError) as exc:
+        raise StoreGone(f"{place}: {exc}") from exc
     except OSError as exc:
-        raise StoreGone(exc.strerror or str(exc)) from exc
+        raise StoreGone(f"{place}: {os.strerror(exc.errno) if exc.errno else exc}") from exc
 
 
 async def _connect(options: Mapping[str, Any], answer_s: float) -> RedisLink:
