@@ -13,6 +13,10 @@ import uvloop
 STOPPED_BY_SECOND_SIGNAL = 130
 
 
+class StartError(Exception):
+    """A process cannot start; the message says what to do."""
+
+
 def serve(main: Callable[[asyncio.Event], Coroutine[Any, Any, None]]) -> None:
     """Run `main` with an event that is set when SIGINT or SIGTERM asks it to end."""
     uvloop.run(_serve(main))

@@ -1,0 +1,210 @@
+"""The command: `ringcard <what> ...`. Reads the settings, opens what is asked for, says what happened.
+
+Exit status: 0 done, 1 it could not be done (the message says what to do), 2 the command line was wrong.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from config import logging as logs
+from config.settings import Settings, SettingsError, load
+from ringcard.keys import with_keys
+
+Command = Callable[[argparse.Namespace, Settings], int]
+
+# Each command imports what it needs when it runs: `ringcard lookup` should not wait for a web framework.
+
+
+def main(arguments: list[str] | None = None) -> int:
+    parser = _parser()
+    args = parser.parse_args(arguments)
+    command: Command | None = getattr(args, "command", None)
+    if command is None:
+        parser.print_help()
+        return 2
+    try:
+        settings = with_keys(load(args.config))
+        logs.setup(settings.log)
+        return command(args, settings)
+    except KeyboardInterrupt:
+        return 130
+    except BrokenPipeError:
+        return 1
+    except _foreseen() as exc:
+        print(f"ringcard: {exc}", file=sys.stderr)
+        return 1
+
+
+def _foreseen() -> tuple[type[Exception], ...]:
+    """Errors that say in their message what to do; anything else is our mistake and shows its traceback."""
+    foreseen: list[type[Exception]] = [SettingsError]
+    for module, name in (
+        ("records.errors", "RecordsError"),
+        ("ringcard.lab", "LabError"),
+        ("ringcard.private_asterisk", "AsteriskMissing"),
+        ("ringcard.demo", "DemoError"),
+        ("ringcard.serving", "StartError"),
+    ):
+        if module in sys.modules and hasattr(sys.modules[module], name):
+            foreseen.append(getattr(sys.modules[module], name))
+    return tuple(foreseen)
+
+
+# --- commands ---
+
+
+def run(args: argparse.Namespace, settings: Settings) -> int:
+    from ringcard import compose
+    from ringcard.serving import serve
+    from ringcard.supervisor import supervise
+
+    if args.role is None:
+        compose.migrate_or_say(settings)
+        own = ["--config", str(args.config)] if args.config else []
+        serve(lambda stop: supervise(settings, own, stop))
+    else:
+        serve(lambda stop: compose.ROLES[args.role](settings, stop))
+    return 0
+
+
+def migrate(args: argparse.Namespace, settings: Settings) -> int:
+    from records.database import open_database
+    from records.migrate import migrate as migrate_database
+
+    engine = open_database(settings.database_url)
+    try:
+        migrate_database(engine)
+    finally:
+        engine.dispose()
+    print("The database is up to date.")
+    return 0
+
+
+def doctor(args: argparse.Namespace, settings: Settings) -> int:
+    from ringcard.doctor import examine, render, would_ring
+
+    findings = asyncio.run(examine(settings))
+    print(render(findings, as_json=args.json))
+    return 0 if would_ring(findings) else 1
+
+
+def lookup(args: argparse.Namespace, settings: Settings) -> int:
+    from ringcard import compose
+    from ringcard.lookup_report import explain, render
+
+    async def explained() -> str:
+        async with contextlib.AsyncExitStack() as stack:
+            engine = await compose.open_engine(stack, settings)
+            return render(await explain(engine, settings, args.number, args.trunk, args.did), as_json=args.json)
+
+    print(asyncio.run(explained()))
+    return 0
+
+
+def import_(args: argparse.Namespace, settings: Settings) -> int:
+    from ringcard.importing import import_file
+
+    return import_file(settings, args.file, dry_run=args.dry_run)
+
+
+def user(args: argparse.Namespace, settings: Settings) -> int:
+    from ringcard import people
+
+    return people.main_user(settings, args)
+
+
+def lab(args: argparse.Namespace, settings: Settings) -> int:
+    from ringcard.lab import main_lab
+
+    return main_lab(args.number)
+
+
+def demo(args: argparse.Namespace, settings: Settings) -> int:
+    from ringcard.demo import main_demo
+
+    return main_demo(desk_port=args.port, calls=args.calls)
+
+
+def call(args: argparse.Namespace, settings: Settings) -> int:
+    from ringcard.demo import ring
+
+    return ring(args.number, args.did)
+
+
+# --- the command line ---
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="ringcard",
+        description="Who is calling, on the phone and on the screen.",
+        epilog="Begin with `ringcard demo`, then `ringcard doctor` beside your own Asterisk.",
+    )
+    parser.add_argument("--config", type=Path, help="settings file (default: $RINGCARD_CONFIG, else ./ringcard.toml)")
+    commands = parser.add_subparsers(metavar="COMMAND", title="commands")
+
+    def add(name: str, command: Command, does: str, example: str) -> argparse.ArgumentParser:
+        added = commands.add_parser(name, help=does, description=does, epilog=f"Example: {example}")
+        added.set_defaults(command=command)
+        return added
+
+    p = add("run", run, "run Ringcard beside your Asterisk until Ctrl-C", "ringcard run")
+    p.add_argument("role", nargs="?", choices=["ari", "agi", "desk", "worker"], help="only this process of the four")
+
+    p = add("doctor", doctor, "check every link of the chain and say how to mend it", "ringcard doctor --json")
+    p.add_argument("--json", action="store_true")
+
+    p = add("lookup", lookup, "what a call from NUMBER would show, and why", "ringcard lookup +85512345678")
+    p.add_argument("number", metavar="NUMBER")
+    p.add_argument("--trunk", default="", help="as if it came in on this trunk")
+    p.add_argument("--did", default="", help="as if it called this number of ours")
+    p.add_argument("--json", action="store_true")
+
+    p = add("import", import_, "take customers in from a CSV file", "ringcard import customers.csv --dry-run")
+    p.add_argument("file", metavar="FILE", type=Path)
+    p.add_argument("--dry-run", action="store_true", help="only say what would happen")
+
+    p = add("user", user, "the people who sign in, and their phones", "ringcard user add dara 'Sok Dara' --phone 101")
+    _user_arguments(p)
+
+    add("migrate", migrate, "bring the database to this version", "ringcard migrate")
+
+    p = add("lab", lab, "start a throw-away Asterisk with a small company's dialplan", "ringcard lab")
+    p.add_argument("--number", type=int, help="the N of its address 127.0.N.1")
+
+    p = add("demo", demo, "the whole of it with trial data: a customer calls", "ringcard demo")
+    p.add_argument("--port", type=int, default=8080, help="of the desk (default 8080)")
+    p.add_argument("--calls", type=int, default=None, help="stop after so many calls (default: go on until Ctrl-C)")
+
+    p = add("call", call, "have NUMBER call the running demo", "ringcard call 012345678")
+    p.add_argument("number", metavar="NUMBER", help="a number, or: known, unknown, withheld, shared")
+    p.add_argument("did", metavar="DID", nargs="?", default="", help="the number of ours that is called")
+    return parser
+
+
+def _user_arguments(parser: argparse.ArgumentParser) -> None:
+    actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
+    p = actions.add_parser("add", help="a new person; the password is asked for")
+    p.add_argument("login")
+    p.add_argument("name")
+    p.add_argument("--role", choices=["agent", "supervisor", "administrator"], default="agent")
+    p.add_argument("--phone", action="append", default=[], help="endpoint on this node; may be given several times")
+    p.add_argument("--team", default="")
+    p.add_argument("--deputy", default="", help="login of who rings when this person does not answer")
+    p.add_argument("--password-file", type=Path, help="read the password from the first line of this file")
+    actions.add_parser("list", help="everybody, with role and phones")
+    p = actions.add_parser("password", help="set a new password")
+    p.add_argument("login")
+    p.add_argument("--password-file", type=Path)
+    p = actions.add_parser("deactivate", help="no more sign-in, no more rung")
+    p.add_argument("login")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

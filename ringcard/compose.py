@@ -1,0 +1,212 @@
+"""The one place where all parts are put together: each process opens what it needs, in the order of the floors.
+
+Nothing here needs Asterisk, Redis or the database to be there: a process comes up, says what is missing, and is whole
+again when it is back. What is opened is closed in reverse when the process is told to stop. Each process imports only
+what it needs, so that after a crash calls are taken again before a web framework would have been read.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable, Coroutine, Mapping
+from contextlib import AsyncExitStack
+from pathlib import Path
+from typing import Any
+
+from config.settings import Settings, Trunk
+from lookup import numbers
+from lookup.engine import Engine
+from lookup.redis_cards import RedisCards
+from lookup.sql_cards import SqlCards
+from records.database import open_database
+from records.errors import DatabaseGone, RecordsError
+from records.touched import Touched
+from ringcard.redis_server import server_url
+from ringcard.serving import StartError, either, ended, unless_broken
+
+log = logging.getLogger(__name__)
+
+REPLAY_EVERY_S = 0.2
+AGAIN_S = 2.0
+
+
+# --- parts that several processes open
+
+
+def plans(settings: Settings) -> dict[str, numbers.NumberPlan]:
+    """Number plan by trunk; "" is the plan of every trunk that the settings do not name."""
+    country = settings.company.country
+    named = {name: numbers.plan_of(trunk, country) for name, trunk in settings.trunks.items()}
+    return {"": numbers.plan_of(Trunk(), country), **named}
+
+
+def own_numbers(settings: Settings) -> frozenset[str]:
+    """Match keys of the company's own lines, which are never customers."""
+    plan = plans(settings)[""]
+    return frozenset(numbers.read(did, plan).match_key for did in settings.dids) - {""}
+
+
+def redis_url(settings: Settings) -> str:
+    return settings.store.redis_url or server_url(settings.data_dir)
+
+
+async def open_engine(stack: AsyncExitStack, settings: Settings) -> Engine:
+    """The lookup, closed with `stack`. Redis and the database may be away."""
+    cache = RedisCards(redis_url(settings), settings.lookup.redis_ms / 1000)
+    stack.push_async_callback(cache.close)
+    source = SqlCards(settings.database_url)
+    stack.push_async_callback(source.close)
+    engine = Engine(plans(settings), cache, source, settings.lookup, own_numbers(settings))
+    stack.push_async_callback(engine.close)
+    return engine
+
+
+async def forget(engine: Engine, touched: Touched) -> None:
+    """The cache lets go of what a change of the records made wrong. Raises StoreGone."""
+    await engine.forget(touched.keys, touched.tails)
+
+
+def journal_path(settings: Settings) -> Path:
+    """Where facts of calls wait for the database."""
+    return settings.data_dir / "journal.db"
+
+
+def migrate_or_say(settings: Settings) -> None:
+    """Bring the database to this version; when it is away, calls are served without it until it is back."""
+    from records.migrate import migrate
+
+    database = open_database(settings.database_url)
+    try:
+        migrate(database)
+    except DatabaseGone as exc:
+        log.error("%s Starting without the database.", exc)
+    finally:
+        database.dispose()
+
+
+# --- the processes
+
+
+async def run_ari(settings: Settings, stop: asyncio.Event) -> None:
+    """Calls: named, routed, handed back and followed."""
+    from ari_app import events
+    from ari_app.ari_link import AriError, AriLink
+    from ari_app.call import Rules
+    from ari_app.switchboard import Switchboard
+    from lookup.redis_notices import RedisNotices
+    from records.journal import Journal
+
+    numbers.warm()
+    async with AsyncExitStack() as stack:
+        engine = await open_engine(stack, settings)
+        notices = RedisNotices(redis_url(settings))
+        stack.push_async_callback(notices.close)
+        journal = Journal(journal_path(settings))
+        stack.callback(journal.close)
+        link = AriLink(settings.asterisk, events.NEEDED)
+        rules = Rules(
+            node=settings.asterisk.node,
+            routing=settings.routing,
+            did=settings.did,
+            public_url=settings.public_url,
+            secret=settings.desk.secret,
+            link_s=settings.desk.link_minutes * 60,
+        )
+        board = Switchboard(
+            link,
+            engine,
+            tell=notices.publish,
+            record=journal.append,
+            rules=rules,
+            app=settings.asterisk.app,
+            budget_s=settings.lookup.budget_ms / 1000,
+            link_errors=(AriError,),
+        )
+
+        linked = asyncio.create_task(link.run(board.take, board.reconcile))
+        stack.push_async_callback(ended, linked)
+        stack.push_async_callback(board.close)  # the calls in our hands go back before the link goes
+        await unless_broken(linked, stop)
+
+
+async def run_agi(settings: Settings, stop: asyncio.Event) -> None:
+    """The same lookup by AGI."""
+    from agi.scripts import scripts
+    from agi.server import AgiServer, PortTaken
+
+    numbers.warm()
+    async with AsyncExitStack() as stack:
+        engine = await open_engine(stack, settings)
+        server = AgiServer(settings.agi, scripts(engine, settings, time.time))
+        try:
+            await server.start()
+        except PortTaken as exc:
+            raise StartError(str(exc)) from exc
+        stack.push_async_callback(server.stop)
+        await stop.wait()
+
+
+async def run_desk(settings: Settings, stop: asyncio.Event) -> None:
+    """The web desk and the API."""
+    from desk.app import create_app
+    from desk.parts import DeskParts
+    from lookup.redis_notices import RedisNotices
+    from ringcard.web import serve_web
+
+    numbers.warm()
+    async with AsyncExitStack() as stack:
+        database = open_database(settings.database_url)
+        stack.callback(database.dispose)
+        engine = await open_engine(stack, settings)
+        notices = RedisNotices(redis_url(settings))
+        stack.push_async_callback(notices.close)
+        parts = DeskParts(
+            settings=settings,
+            database=database,
+            live=notices,
+            notices=notices,
+            finder=engine,
+            secret=settings.desk.secret,
+            dialplan_token=settings.desk.dialplan_token,
+        )
+        await serve_web(create_app(parts), settings.desk.host, settings.desk.port, stop)
+
+
+async def run_worker(settings: Settings, stop: asyncio.Event) -> None:
+    """The journal into the log of calls."""
+    from records.journal import Journal
+    from records.replay import replay
+
+    database = open_database(settings.database_url)
+    journal = Journal(journal_path(settings))
+    try:
+        await either(_again_and_again(lambda: replay(journal, database)), stop)
+    finally:
+        journal.close()
+        database.dispose()
+
+
+async def _again_and_again(replay: Callable[[], int]) -> None:
+    trouble = ""
+    while True:
+        try:
+            await asyncio.to_thread(replay)
+            if trouble:
+                log.warning("calls are written into the log again")
+            trouble = ""
+            await asyncio.sleep(REPLAY_EVERY_S)
+        except RecordsError as exc:
+            if not trouble:
+                log.warning("calls wait in the journal until the database is back: %s", exc)
+            trouble = str(exc)
+            await asyncio.sleep(AGAIN_S)
+
+
+ROLES: Mapping[str, Callable[[Settings, asyncio.Event], Coroutine[Any, Any, None]]] = {
+    "ari": run_ari,
+    "agi": run_agi,
+    "desk": run_desk,
+    "worker": run_worker,
+}

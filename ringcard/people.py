@@ -1,0 +1,112 @@
+"""`ringcard user ...`: the people who sign in, their roles and their phones."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import getpass
+import sys
+from collections.abc import Callable
+
+from sqlalchemy import Engine
+from sqlalchemy.orm import Session
+
+from config.settings import Settings
+from records import users
+from records.database import open_database, reading, writing
+from records.errors import NotFound, Refused
+from records.migrate import check
+from records.tables import User
+from records.touched import Touched
+from ringcard import compose
+
+
+def _add(settings: Settings, engine: Engine, args: argparse.Namespace) -> None:
+    password = _password(args)
+    with writing(engine) as session:
+        deputy = _person(session, args.deputy) if args.deputy else None
+        user = users.add_user(session, args.login, args.name, password, role=args.role, team=args.team, deputy=deputy)
+        touched = Touched()
+        for phone in args.phone:
+            touched |= users.seat(session, user.id, settings.asterisk.node, phone)
+    _forget(settings, touched)
+    print(
+        f"{user.name} can sign in as {user.login!r}" + (f" and sits at {', '.join(args.phone)}." if args.phone else ".")
+    )
+
+
+def _list(settings: Settings, engine: Engine, args: argparse.Namespace) -> None:
+    with reading(engine) as session:
+        everybody = users.list_users(session, inactive_too=True)
+    if not everybody:
+        print("Nobody yet. The first one: ringcard user add LOGIN 'NAME' --role administrator")
+    for user in everybody:
+        phones = ", ".join(phone.name for phone in user.endpoints) or "no phone"
+        team = user.team.name if user.team else "no team"
+        print(f"{user.login:16} {user.name:24} {user.role if user.active else 'inactive':14} {team:16} {phones}")
+
+
+def _set_password(settings: Settings, engine: Engine, args: argparse.Namespace) -> None:
+    password = _password(args)
+    with writing(engine) as session:
+        users.set_password(session, _person(session, args.login).id, password)
+    print("The new password holds.")
+
+
+def _deactivate(settings: Settings, engine: Engine, args: argparse.Namespace) -> None:
+    with writing(engine) as session:
+        touched = users.deactivate(session, _person(session, args.login).id)
+    _forget(settings, touched)
+    print(f"{args.login} cannot sign in any more and is not rung.")
+
+
+_ACTIONS = {"add": _add, "list": _list, "password": _set_password, "deactivate": _deactivate}
+
+
+def _run(
+    action: Callable[[Settings, Engine, argparse.Namespace], None], settings: Settings, args: argparse.Namespace
+) -> int:
+    engine = open_database(settings.database_url)
+    try:
+        check(engine)
+        action(settings, engine, args)
+    finally:
+        engine.dispose()
+    return 0
+
+
+def main_user(settings: Settings, args: argparse.Namespace) -> int:
+    return _run(_ACTIONS[args.action], settings, args)
+
+
+def _person(session: Session, login: str) -> User:
+    user = users.user_by_login(session, login)
+    if user is None:
+        raise NotFound(f"nobody signs in as {login!r}; `ringcard user list` shows who does")
+    return user
+
+
+def _password(args: argparse.Namespace) -> str:
+    if args.password_file:
+        try:
+            return str(args.password_file.read_text(encoding="utf-8").splitlines()[0])
+        except (OSError, IndexError) as exc:
+            raise Refused(f"no password in the first line of {args.password_file}: {exc}") from exc
+    if not sys.stdin.isatty():
+        raise Refused("no terminal to ask for the password; give it with --password-file")
+    first, again = getpass.getpass("Password: "), getpass.getpass("Once more: ")
+    if first != again:
+        raise Refused("the two passwords differ; nothing was changed")
+    return first
+
+
+def _forget(settings: Settings, touched: Touched) -> None:
+    """A changed person stands on many cards: the cache lets go of them, so that the next call sees the change."""
+    if touched:
+        asyncio.run(_forget_in_cache(settings, touched))
+
+
+async def _forget_in_cache(settings: Settings, touched: Touched) -> None:
+    async with contextlib.AsyncExitStack() as stack:
+        await compose.forget(await compose.open_engine(stack, settings), touched)
