@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
-from sqlalchemy import Engine, delete, func, select
+from sqlalchemy import Engine, delete, false, select
 from sqlalchemy.orm import Session, selectinload
 
 from records.database import reading, writing
@@ -172,6 +172,6 @@ def _cards_of(session: Session, user: User) -> Touched:
     managers = select(User.id).where(
         (User.id == user.id)
         | (User.deputy_id == user.id)
-        | (User.team_id == user.team_id if user.team_id is not None else func.false())
+        | (User.team_id == user.team_id if user.team_id is not None else false())
     )
     return touch(session, select(Customer.id).where(Customer.manager_id.in_(managers)))
