@@ -19,9 +19,6 @@ from redis.asyncio.connection import parse_url
 
 from lookup.breaker import StoreGone
 
-SETTLE_S = 0.002
-"""A late answer gets this much longer: when our own loop was held up, it may lie in the socket, not yet read."""
-
 Word = str | bytes | int
 
 
@@ -60,8 +57,7 @@ class RedisLink(asyncio.Protocol):
         until = self._loop.time() + self._answer_s
         self._owed.append((settle, until))
         self._transport.write(packed(words))
-        if self._timer is None:
-            self._timer = self._loop.call_at(until, self._look_for_late)
+        self._timer = self._timer or self._loop.call_at(until, self._look_for_late)
 
     def drop(self, reason: str) -> None:
         """Give the connection up, and everything that it owes."""
@@ -88,20 +84,16 @@ class RedisLink(asyncio.Protocol):
         self.lost.set_result(None)
 
     def _look_for_late(self) -> None:
+        # One timer for all: the oldest question is late first. asyncio and uvloop read sockets before they run timers,
+        # so an answer that came while our own loop was held up has been read by now.
         self._timer = None
         if not self._owed:
             return
-        oldest = self._owed[0]
-        if oldest[1] <= self._loop.time():
-            self._timer = self._loop.call_later(SETTLE_S, self._drop_if_owed, oldest)
-        else:
-            self._timer = self._loop.call_at(oldest[1], self._look_for_late)
-
-    def _drop_if_owed(self, late: tuple[Settle, float]) -> None:
-        if self._owed and self._owed[0] is late:
+        _, until = self._owed[0]
+        if until <= self._loop.time():
             self.drop(f"no answer within {self._answer_s * 1000:.0f} ms")
         else:
-            self._look_for_late()
+            self._timer = self._loop.call_at(until, self._look_for_late)
 
     def _forgive(self) -> None:
         if self._timer:
