@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from sqlalchemy import Engine, func, make_url, select
 from sqlalchemy.orm import Session, selectinload
@@ -43,9 +44,7 @@ def records(settings: Settings) -> Seen:
 
 def _exists(path: str | None) -> bool:
     """Connecting would make the file, and doctor makes nothing."""
-    from pathlib import Path
-
-    return bool(path) and Path(str(path)).exists()
+    return path is not None and Path(path).exists()
 
 
 def _look(engine: Engine, node: str) -> Seen:

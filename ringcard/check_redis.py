@@ -63,7 +63,7 @@ def _memory(told: Mapping[str, str]) -> list[Finding]:
     name = "redis memory"
     used, most = int(told.get("used_memory", 0)), int(told.get("maxmemory", 0))
     policy = told.get("maxmemory_policy", "unknown")
-    seen = f"{used / 1e6:.0f} MB of {f'{most / 1e6:.0f} MB' if most else 'no limit'}, eviction policy {policy}"
+    seen = f"{used / 2**20:.0f} MB of {f'{most / 2**20:.0f} MB' if most else 'no limit'}, eviction policy {policy}"
     right = "Set maxmemory-policy volatile-lfu (and a maxmemory) in redis.conf"
     if policy.startswith("allkeys"):
         return [warn(name, seen, f"{right}: this one throws live calls away as readily as cards.")]

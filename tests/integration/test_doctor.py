@@ -1,0 +1,505 @@
+"""Doctor finds each planted failure and says its mend. Asterisk, Redis and the databases are real."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+import aiohttp
+import pytest
+from sqlalchemy import Engine, text
+from sqlalchemy.orm import Session
+
+from agi.scripts import scripts
+from agi.server import AgiServer
+from config.settings import Agi, Asterisk, Company, Desk, Did, Settings, Store
+from lookup.engine import Engine as Lookup
+from lookup.memory_cards import MemoryCache, MemorySource
+from records.database import open_database, writer, writing
+from records.tables import Customer, Endpoint, PhoneNumber, User
+from ringcard.check_asterisk import asterisk
+from ringcard.check_doors import agi, doors
+from ringcard.check_machine import machine
+from ringcard.check_records import records
+from ringcard.check_redis import redis
+from ringcard.doctor import Finding, examine, would_ring
+from ringcard.from_settings import plans
+from ringcard.lab import Lab
+from ringcard.phones import Phone
+from ringcard.redis_server import OwnServer
+from tests.fixtures.postgres import TEMPLATE, PostgresServer
+from tests.fixtures.redis import command, frozen
+
+NOW = datetime.now(UTC)
+
+
+@pytest.fixture(scope="module")
+def lab() -> Iterator[Lab]:
+    with Lab() as lab:
+        yield lab
+
+
+@pytest.fixture
+def settings(lab: Lab, tmp_path: Path) -> Settings:
+    """Of a company whose PBX is the lab; nothing of Ringcard runs."""
+    return Settings(
+        company=Company("Angkor", "KH"),
+        store=Store(data_dir=str(tmp_path)),
+        asterisk=Asterisk(ari_url=lab.ari_url, password=lab.password),
+        desk=Desk(port=1),
+        agi=Agi(port=1),
+        dids={"+85523900002": Did("route")},
+    )
+
+
+@pytest.fixture(autouse=True)
+def _nothing_left(lab: Lab) -> Iterator[None]:
+    yield
+    assert lab.leftovers() == []
+
+
+def only(findings: list[Finding], name: str) -> Finding:
+    (finding,) = [finding for finding in findings if finding.name == name]
+    return finding
+
+
+def assert_found(findings: list[Finding], name: str, state: str, seen: str, mend: str) -> None:
+    finding = only(findings, name)
+    assert (finding.state, seen in finding.seen, mend in finding.mend) == (state, True, True), finding
+
+
+# --- this machine
+
+
+def test_settings_as_shipped_are_pointed_out() -> None:
+    assert_found(machine(Settings()), "settings", "warn", "as shipped", "[company]")
+
+
+def test_a_folder_that_cannot_be_written_is_a_failure(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    found = machine(Settings(store=Store(data_dir=str(tmp_path / "file" / "data"))))
+    assert_found(found, "data folder", "fail", "cannot be written", "store.data_dir")
+
+
+def test_a_sound_machine_has_nothing_to_mend(settings: Settings) -> None:
+    assert [finding for finding in machine(settings) if finding.state == "fail"] == []
+    assert "KH" in only(machine(settings), "number plans").seen
+
+
+# --- the database
+
+
+def with_database(url: str) -> Settings:
+    return Settings(store=Store(database_url=url))
+
+
+def test_a_database_that_is_not_there_is_not_made(tmp_path: Path) -> None:
+    found = records(Settings(store=Store(data_dir=str(tmp_path)))).findings
+    assert_found(found, "database", "fail", "there is no", "ringcard migrate")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_unmigrated_database_is_a_failure(empty_database_url: str) -> None:
+    engine = open_database(empty_database_url)
+    engine.connect().close()  # on SQLite this makes the file
+    engine.dispose()
+    found = records(with_database(empty_database_url)).findings
+    assert_found(found, "database", "fail", "empty", "ringcard migrate")
+
+
+def test_a_newer_database_is_a_failure(database_url: str) -> None:
+    engine = open_database(database_url)
+    with writer(engine).begin() as connection:
+        connection.execute(text("UPDATE alembic_version SET version_num = 'from-the-future'"))
+    engine.dispose()
+    found = records(with_database(database_url)).findings
+    assert_found(found, "database", "fail", "newer Ringcard", "Upgrade Ringcard")
+
+
+def test_a_file_that_is_no_database_is_a_failure(tmp_path: Path) -> None:
+    (tmp_path / "ringcard.db").write_text("this is a letter" * 100)
+    found = records(Settings(store=Store(data_dir=str(tmp_path)))).findings
+    assert only(found, "database").state == "fail"
+
+
+def test_a_frozen_or_stopped_server_is_a_failure_within_seconds(own_postgres: PostgresServer) -> None:
+    url = own_postgres.new_database(TEMPLATE).replace("ringcard@", "ringcard:hidden@")
+    own_postgres.freeze()
+    found = records(with_database(url)).findings
+    own_postgres.resume()
+    assert only(found, "database").state == "fail"
+    own_postgres.stop()
+    found += records(with_database(url)).findings
+    assert [finding.state for finding in found] == ["fail", "fail"]
+    assert "hidden" not in str(found)
+
+
+# --- what stands in it
+
+
+@pytest.fixture
+def people(database: Engine, database_url: str) -> Callable[..., list[Finding]]:
+    """What doctor finds after `fill` has put something into the database."""
+
+    def found(fill: Callable[[Session], None]) -> list[Finding]:
+        with writing(database) as session:
+            fill(session)
+        return records(with_database(database_url)).findings
+
+    return found
+
+
+def person(name: str, *phones: str, node: str = "pbx", active: bool = True) -> User:
+    seats = [Endpoint(node=node, name=phone) for phone in phones]
+    return User(login=name.lower(), name=name, password_hash="-", active=active, created_at=NOW, endpoints=seats)
+
+
+def customer(manager: User | None = None, **number: str | int | None) -> Customer:
+    fields = {"raw": "012345678", "match_key": "+85512345678", "nsn_tail": "12345678", "norm_version": 1, **number}
+    return Customer(name="Sok", created_at=NOW, updated_at=NOW, manager=manager, numbers=[PhoneNumber(**fields)])
+
+
+def test_a_company_in_order_has_nothing_to_mend(people: Callable[..., list[Finding]]) -> None:
+    found = people(lambda session: session.add(customer(person("Maly", "101"))))
+    assert {finding.state for finding in found} == {"ok"}
+
+
+def test_nobody_to_sign_in_is_a_failure(people: Callable[..., list[Finding]]) -> None:
+    assert_found(people(lambda session: None), "people", "fail", "nobody", "ringcard user add")
+
+
+def test_no_customers_yet_is_pointed_out(people: Callable[..., list[Finding]]) -> None:
+    assert_found(people(lambda session: None), "customers", "warn", "none yet", "ringcard import")
+
+
+@pytest.mark.parametrize(
+    ("fill", "name", "state", "seen", "mend"),
+    [
+        (lambda: person("Dara"), "people", "warn", "no phone: Dara", "where they sit"),
+        (lambda: customer(person("Maly")), "managers", "warn", "no phone: Maly", "where they sit"),
+        (lambda: customer(person("Maly", active=False)), "managers", "warn", "left", "somebody else"),
+        (lambda: Endpoint(node="pbx", name="109"), "phones and people", "warn", "109", "who sits there"),
+        (lambda: person("Maly", "101", node="other"), "phones and people", "fail", "other", "asterisk.node"),
+        (lambda: customer(match_key=None, nsn_tail=None), "customers", "warn", "1 of which cannot be read", "cards"),
+    ],
+)
+def test_gaps_between_people_phones_and_customers_are_named(
+    people: Callable[..., list[Finding]], fill: Callable[[], object], name: str, state: str, seen: str, mend: str
+) -> None:
+    assert_found(people(lambda session: session.add(fill())), name, state, seen, mend)
+
+
+# --- redis
+
+
+async def look_at(server: OwnServer) -> list[Finding]:
+    return await redis(Settings(store=Store(redis_url=server.url)))
+
+
+async def test_our_own_redis_is_as_it_should_be(redis_server: OwnServer) -> None:
+    assert {finding.state for finding in await look_at(redis_server)} == {"ok"}
+
+
+async def test_a_redis_that_does_not_run_is_a_failure(tmp_path: Path) -> None:
+    assert_found(await redis(Settings(store=Store(data_dir=str(tmp_path)))), "redis", "fail", "our own", "ringcard run")
+    found = await redis(Settings(store=Store(redis_url="redis://127.0.0.1:1")))
+    assert_found(found, "redis", "fail", "store.redis_url", "Start or mend that server")
+
+
+async def test_a_frozen_redis_is_a_failure_within_seconds(breakable_redis: OwnServer) -> None:
+    with frozen(breakable_redis.pid):
+        assert_found(await look_at(breakable_redis), "redis", "fail", "1000 ms", "Start or mend")
+
+
+async def test_a_replica_is_a_failure(breakable_redis: OwnServer) -> None:
+    command(breakable_redis, "REPLICAOF 127.0.0.1 1")
+    assert_found(await look_at(breakable_redis), "redis", "fail", "refuses to write", "primary")
+
+
+@pytest.mark.parametrize(
+    ("policy", "memory", "state", "seen"),
+    [
+        ("allkeys-lru", "100mb", "warn", "allkeys-lru"),
+        ("noeviction", "100mb", "warn", "noeviction"),
+        ("noeviction", "1", "fail", "noeviction"),
+        ("noeviction", "0", "ok", "no limit"),
+        ("volatile-lfu", "100mb", "ok", "100 MB"),
+    ],
+)
+async def test_what_a_full_redis_throws_away_matters(
+    breakable_redis: OwnServer, policy: str, memory: str, state: str, seen: str
+) -> None:
+    command(breakable_redis, f"CONFIG SET maxmemory-policy {policy}")
+    command(breakable_redis, f"CONFIG SET maxmemory {memory}")
+    mend = "" if state == "ok" else "volatile-lfu"
+    assert_found(await look_at(breakable_redis), "redis memory", state, seen, mend)
+
+
+# --- Asterisk
+
+
+async def test_a_lab_in_order_misses_only_ringcard_itself(lab: Lab, settings: Settings) -> None:
+    found = await asterisk(settings, [])
+    assert [finding.name for finding in found if finding.state != "ok"] == ["application"]
+    assert_found(found, "application", "fail", "no Ringcard is connected", "ringcard run")
+    assert_found(found, "asterisk", "ok", lab.version, "")
+    assert_found(found, "requests", "ok", "variables", "")
+    assert_found(found, "trunks", "ok", "trunk sends its calls", "")
+
+
+async def test_ringcard_connected_is_seen(lab: Lab, settings: Settings) -> None:
+    auth = {"Authorization": aiohttp.encode_basic_auth(lab.ari_user, lab.password)}
+    async with (
+        aiohttp.ClientSession(headers=auth) as session,
+        session.ws_connect(f"{lab.ari_url}/events", params={"app": "ringcard"}),
+    ):
+        assert_found(await asterisk(settings, []), "application", "ok", "connected", "")
+
+
+def elsewhere(settings: Settings, url: str) -> Settings:
+    return replace(settings, asterisk=replace(settings.asterisk, ari_url=url, request_ms=300))
+
+
+@asynccontextmanager
+async def answering(answer: bytes) -> AsyncIterator[int]:
+    """Some other program on a port: says `answer` to whatever it hears, and stays silent when there is none."""
+
+    conversations: set[asyncio.Task[None] | None] = set()
+
+    async def converse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        conversations.add(asyncio.current_task())
+        await reader.read(4096)
+        if answer:
+            writer.write(answer)
+        else:
+            await reader.read()
+        writer.close()
+        with suppress(OSError):
+            await writer.wait_closed()
+
+    server = await asyncio.start_server(converse, "127.0.0.1", 0)
+    try:
+        yield server.sockets[0].getsockname()[1]
+    finally:
+        server.close()
+        await asyncio.gather(*filter(None, conversations))
+
+
+HTML = b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: 5\r\n\r\n<p>hi"
+MISSING = b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n"
+
+
+async def test_an_asterisk_that_refuses_the_connection(settings: Settings) -> None:
+    found = await asterisk(elsewhere(settings, "http://127.0.0.1:1/ari"), [])
+    assert len(found) == 1, "what depends on a broken link is left out"
+    assert_found(found, "asterisk", "fail", "nothing answers", "Start Asterisk")
+
+
+@pytest.mark.parametrize(
+    ("answer", "seen", "mend"),
+    [
+        (b"", "does not answer within 300 ms", "frozen"),
+        (HTML, "not Asterisk's REST interface", "asterisk.ari_url"),
+        (MISSING, "not Asterisk's REST interface", "asterisk.ari_url"),
+        (b"220 smtp ready\r\n", "nothing answers", "asterisk.ari_url"),
+    ],
+    ids=["silent", "a web page", "another path", "no HTTP at all"],
+)
+async def test_something_else_where_asterisk_should_be(settings: Settings, answer: bytes, seen: str, mend: str) -> None:
+    async with answering(answer) as port:
+        assert_found(
+            await asterisk(elsewhere(settings, f"http://127.0.0.1:{port}/ari"), []), "asterisk", "fail", seen, mend
+        )
+
+
+async def test_a_wrong_path_of_the_right_asterisk(lab: Lab, settings: Settings) -> None:
+    found = await asterisk(elsewhere(settings, lab.ari_url.replace("/ari", "/asterisk")), [])
+    assert_found(found, "asterisk", "fail", "not Asterisk's REST interface", "ends in /ari")
+
+
+async def test_a_wrong_password(settings: Settings) -> None:
+    wrong = replace(settings, asterisk=replace(settings.asterisk, password="wrong"))
+    found = await asterisk(wrong, [])
+    assert_found(found, "asterisk", "fail", "refuses the user 'ringcard'", "ari.conf")
+    assert "wrong" not in found[0].seen
+
+
+async def test_a_frozen_asterisk(lab: Lab, settings: Settings) -> None:
+    with frozen(lab.pid):
+        found = await asterisk(elsewhere(settings, lab.ari_url), [])
+    assert_found(found, "asterisk", "fail", "does not answer within 300 ms", "frozen")
+
+
+@contextmanager
+def written(lab: Lab, name: str, old: str, new: str, *reload: str) -> Iterator[None]:
+    """One of the lab's configuration files with `old` made `new`, and Asterisk told so; then as it was."""
+    path = lab.dir / "etc" / name
+    before = path.read_text()
+    assert old in before
+    path.write_text(before.replace(old, new))
+    try:
+        for line in reload:
+            lab.cli(line)
+        yield
+    finally:
+        path.write_text(before)
+        for line in reload:
+            lab.cli(line)
+
+
+async def test_an_ari_user_that_may_only_look(lab: Lab, settings: Settings) -> None:
+    with written(lab, "ari.conf", "type = user", "type = user\nread_only = yes", "module reload res_ari.so"):
+        assert_found(await asterisk(settings, []), "permission", "fail", "may only look", "read_only")
+
+
+async def test_channelvars_that_are_not_told(lab: Lab, settings: Settings) -> None:
+    with written(lab, "ari.conf", ",CALLERID(num-pres)", "", "module reload res_ari.so"):
+        assert_found(
+            await asterisk(settings, []), "channelvars", "fail", "CALLERID(num-pres)", "channelvars = CHANNEL(l"
+        )
+
+
+async def test_a_module_that_is_not_loaded(lab: Lab, settings: Settings) -> None:
+    lab.cli("module unload func_timeout.so")
+    try:
+        assert_found(await asterisk(settings, []), "modules", "fail", "func_timeout.so (TIMEOUT)", "module load")
+    finally:
+        lab.cli("module load func_timeout.so")
+
+
+@contextmanager
+def with_global(lab: Lab, name: str, value: str, before: str = "") -> Iterator[None]:
+    lab.cli(f'dialplan set global {name} "{value}"')
+    try:
+        yield
+    finally:
+        lab.cli(f'dialplan set global {name} "{before}"')
+
+
+async def test_a_fallback_that_is_switched_on_needs_its_modules(lab: Lab, settings: Settings) -> None:
+    lab.cli("module unload func_curl.so")
+    try:
+        assert only(await asterisk(settings, []), "modules").state == "ok"
+        with with_global(lab, "RINGCARD_CURL", "http://127.0.0.1:8080/dialplan/caller-name?number="):
+            assert_found(await asterisk(settings, []), "modules", "fail", "func_curl.so (CURL)", "module load")
+    finally:
+        lab.cli("module load func_curl.so")
+
+
+async def test_a_dialplan_without_ringcard(lab: Lab, settings: Settings) -> None:
+    with written(lab, "extensions.conf", "#include", ";#include", "dialplan reload"):
+        found = await asterisk(settings, [])
+    assert_found(found, "dialplan", "fail", "no context ringcard-inbound", "#include")
+
+
+async def test_a_dialplan_without_the_guard_s_extension(lab: Lab, settings: Settings) -> None:
+    lab.cli("dialplan remove extension T@ringcard-call")
+    try:
+        assert_found(await asterisk(settings, []), "dialplan", "fail", "extension T", "anew")
+    finally:
+        lab.cli("dialplan reload")
+
+
+@pytest.mark.parametrize(
+    ("value", "seen", "mend"),
+    [
+        ("", "is not set", "[globals]"),
+        ("ringcard-inbound", "leads nowhere", "took your calls before"),
+        ("a b", "leads nowhere", "took your calls before"),
+    ],
+)
+async def test_no_way_for_calls_without_a_route(lab: Lab, settings: Settings, value: str, seen: str, mend: str) -> None:
+    with with_global(lab, "RINGCARD_BEFORE", value, "company-inbound"):
+        assert_found(await asterisk(settings, []), "company's own way", "fail", seen, mend)
+
+
+async def test_a_number_of_ours_that_the_company_s_own_way_does_not_know(settings: Settings) -> None:
+    more = replace(settings, dids={"+855 23 900 002": Did(), "+85599999999": Did()})
+    found = await asterisk(more, [])
+    assert_found(found, "company's own way", "warn", "no extension for +85599999999", "[dids]")
+
+
+async def test_a_trunk_that_calls_past_ringcard(lab: Lab, settings: Settings) -> None:
+    changes = ("context = ringcard-inbound", "context = company-inbound", "module reload res_pjsip.so")
+    with written(lab, "pjsip.conf", *changes):
+        assert_found(await asterisk(settings, []), "trunks", "warn", "no PJSIP endpoint", "context = ringcard-inbound")
+
+
+@pytest.mark.parametrize(
+    ("value", "state", "seen"), [("0.1", "warn", "after 0.1 s"), ("soon", "fail", "no number"), ("1", "ok", "1.0")]
+)
+async def test_a_guard_that_is_shorter_than_a_lookup(
+    lab: Lab, settings: Settings, value: str, state: str, seen: str
+) -> None:
+    with with_global(lab, "RINGCARD_GUARD", value):
+        mend = "" if state == "ok" else "RINGCARD_GUARD"
+        assert_found(await asterisk(settings, []), "guard", state, seen, mend)
+
+
+async def test_telephones_are_there_and_registered_or_named(lab: Lab, settings: Settings) -> None:
+    async with Phone(lab, "101"):
+        assert_found(await asterisk(settings, ["101"]), "telephones", "ok", "all 1", "")
+        assert_found(await asterisk(settings, ["101", "102"]), "telephones", "warn", "registered: 102", "pjsip show")
+        assert_found(await asterisk(settings, ["101", "199"]), "telephones", "fail", "endpoint 199", "pjsip.conf")
+
+
+# --- Ringcard's own doors
+
+
+def at(settings: Settings, port: int) -> Settings:
+    return replace(settings, desk=replace(settings.desk, port=port), agi=replace(settings.agi, port=port))
+
+
+async def test_doors_that_nobody_opened(settings: Settings) -> None:
+    found = await doors(settings)
+    assert_found(found, "desk", "fail", "nothing answers", "ringcard run")
+    assert_found(found, "agi", "warn", "nothing answers", "ringcard run")
+
+
+@pytest.mark.parametrize(
+    ("answer", "desk_seen", "agi_seen"),
+    [
+        (b"", "does not speak", "says nothing"),
+        (HTML, "is not the desk", "does not answer AGI"),
+        (b"220 smtp ready\r\n", "does not speak", "does not answer AGI"),
+    ],
+    ids=["silent", "a web page", "no HTTP at all"],
+)
+async def test_a_port_that_another_program_has(
+    settings: Settings, answer: bytes, desk_seen: str, agi_seen: str
+) -> None:
+    async with answering(answer) as port:
+        found = await doors(at(settings, port))
+    assert_found(found, "desk", "fail", desk_seen, "desk.port")
+    assert_found(found, "agi", "warn", agi_seen, "agi.port")
+
+
+async def test_the_agi_server_is_asked_as_asterisk_would(settings: Settings) -> None:
+    engine = Lookup(plans(settings), MemoryCache(), MemorySource(), settings.lookup)
+    server = AgiServer(Agi(port=0), scripts(engine, settings))
+    await server.start()
+    assert (await agi(Agi(port=server.port))).state == "ok"
+    await server.stop()
+    assert server.counters.done == 1
+
+
+# --- the whole
+
+
+async def test_everything_broken_at_once_is_still_a_list_of_findings(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    nowhere = Settings(
+        store=Store(data_dir=str(tmp_path / "file" / "data")),
+        asterisk=Asterisk(ari_url="http://127.0.0.1:1/ari"),
+        desk=Desk(port=1),
+        agi=Agi(port=1),
+    )
+    found = await examine(nowhere)
+    assert not would_ring(found)
+    broken = {finding.name for finding in found if finding.state == "fail"}
+    assert broken == {"data folder", "database", "redis", "asterisk", "desk"}
+    assert all(finding.mend for finding in found if finding.state != "ok")
