@@ -50,6 +50,7 @@ def _foreseen() -> tuple[type[Exception], ...]:
         ("ringcard.private_asterisk", "AsteriskMissing"),
         ("ringcard.demo", "DemoError"),
         ("ringcard.serving", "StartError"),
+        ("agi.server", "PortTaken"),
     ):
         if module in sys.modules and hasattr(sys.modules[module], name):
             foreseen.append(getattr(sys.modules[module], name))

@@ -15,7 +15,7 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
 
-from config.settings import Settings, Trunk
+from config.settings import Settings
 from lookup import numbers
 from lookup.engine import Engine
 from lookup.redis_cards import RedisCards
@@ -23,7 +23,7 @@ from lookup.sql_cards import SqlCards
 from records.database import open_database
 from records.errors import DatabaseGone, RecordsError
 from records.touched import Touched
-from ringcard.redis_server import server_url
+from ringcard.from_settings import own_numbers, plans, redis_url
 from ringcard.serving import StartError, either, ended, unless_broken
 
 log = logging.getLogger(__name__)
@@ -33,23 +33,6 @@ AGAIN_S = 2.0
 
 
 # --- parts that several processes open
-
-
-def plans(settings: Settings) -> dict[str, numbers.NumberPlan]:
-    """Number plan by trunk; "" is the plan of every trunk that the settings do not name."""
-    country = settings.company.country
-    named = {name: numbers.plan_of(trunk, country) for name, trunk in settings.trunks.items()}
-    return {"": numbers.plan_of(Trunk(), country), **named}
-
-
-def own_numbers(settings: Settings) -> frozenset[str]:
-    """Match keys of the company's own lines, which are never customers."""
-    plan = plans(settings)[""]
-    return frozenset(numbers.read(did, plan).match_key for did in settings.dids) - {""}
-
-
-def redis_url(settings: Settings) -> str:
-    return settings.store.redis_url or server_url(settings.data_dir)
 
 
 async def open_engine(stack: AsyncExitStack, settings: Settings) -> Engine:
