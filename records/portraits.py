@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 from io import BytesIO
 from typing import Literal
 
@@ -48,6 +49,7 @@ class _Look:
     beard: bool
 
 
+@cache
 def portrait(seed: str, kind: Kind) -> bytes:
     """A PNG of SIDE x SIDE pixels."""
     look = _look(seed, kind)
