@@ -37,12 +37,6 @@ from tests.fixtures.redis import command, frozen
 NOW = datetime.now(UTC)
 
 
-@pytest.fixture(scope="module")
-def lab() -> Iterator[Lab]:
-    with Lab() as lab:
-        yield lab
-
-
 @pytest.fixture
 def settings(lab: Lab, tmp_path: Path) -> Settings:
     """Of a company whose PBX is the lab; nothing of Ringcard runs."""
@@ -54,12 +48,6 @@ def settings(lab: Lab, tmp_path: Path) -> Settings:
         agi=Agi(port=1),
         dids={"+85523900002": Did("route")},
     )
-
-
-@pytest.fixture(autouse=True)
-def _nothing_left(lab: Lab) -> Iterator[None]:
-    yield
-    assert lab.leftovers() == []
 
 
 def only(findings: list[Finding], name: str) -> Finding:
