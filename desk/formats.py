@@ -1,0 +1,114 @@
+"""How values look to a person: money, numbers, times, lengths, initials. Pure; the zone is always a parameter.
+
+Only the screen uses these. What leaves by the API stays as it is kept: minor units, E.164, UTC.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from datetime import UTC, date, datetime, tzinfo
+from functools import lru_cache
+
+import phonenumbers
+
+HUES = 12
+"""Colours that an avatar may have; `static/desk.css` has one class for each."""
+
+_WHOLE = frozenset(
+    ("BIF", "CLP", "DJF", "GNF", "ISK", "JPY", "KMF", "KRW", "PYG", "RWF", "UGX", "VND", "VUV", "XAF", "XOF", "XPF")
+)
+_THOUSANDTHS = frozenset(("BHD", "IQD", "JOD", "KWD", "LYD", "OMR", "TND"))
+"""ISO 4217: currencies whose minor unit is not a hundredth."""
+
+
+def amount(minor: int, currency: str) -> str:
+    """The figure alone: 123450, USD -> "1,234.50"; whole amounts keep their cents, so that columns line up."""
+    digits = 0 if currency in _WHOLE else 3 if currency in _THOUSANDTHS else 2
+    whole, part = divmod(abs(minor), 10**digits)
+    text = f"{whole:,}" + (f".{part:0{digits}d}" if digits else "")
+    return f"−{text}" if minor < 0 else text
+
+
+@lru_cache(maxsize=4096)
+def number(text: str) -> str:
+    """An E.164 number in its country's grouping ("+855 12 345 678"); anything else as it came."""
+    if not text.startswith("+"):
+        return text
+    try:
+        parsed = phonenumbers.parse(text)
+    except phonenumbers.NumberParseException:
+        return text
+    if not phonenumbers.is_possible_number(parsed):
+        return text
+    return phonenumbers.format_number(parsed, phonenumbers.PhoneNumberFormat.INTERNATIONAL)
+
+
+@lru_cache(maxsize=4096)
+def country(text: str) -> str:
+    """ISO 3166-1 alpha-2 of an E.164 number, or "". The browser turns it into a name in its own language."""
+    if not text.startswith("+"):
+        return ""
+    try:
+        region = phonenumbers.region_code_for_number(phonenumbers.parse(text))
+    except phonenumbers.NumberParseException:
+        return ""
+    return region if region and len(region) == 2 and region.isalpha() else ""
+
+
+def clock(when: datetime, zone: tzinfo) -> str:
+    return when.astimezone(zone).strftime("%H:%M")
+
+
+def day(when: datetime, zone: tzinfo, today: date) -> str:
+    """ "today", "yesterday", "14 Mar", or with the year when it is another one."""
+    local = when.astimezone(zone).date()
+    distance = (today - local).days
+    if distance in (0, 1, -1):
+        return {0: "today", 1: "yesterday", -1: "tomorrow"}[distance]
+    return f"{local.day} {local:%b}" if local.year == today.year else f"{local.day} {local:%b %Y}"
+
+
+def length(seconds: float | None) -> str:
+    """ "12 s", "3:25 min", "1:04 h"; empty when there is none."""
+    if seconds is None:
+        return ""
+    whole = int(seconds + 0.5)
+    if whole < 60:
+        return f"{whole} s"
+    minutes, rest = divmod(whole, 60)
+    if minutes < 60:
+        return f"{minutes}:{rest:02d} min"
+    return f"{minutes // 60}:{minutes % 60:02d} h"
+
+
+def rfc3339(when: datetime | None) -> str | None:
+    """UTC with milliseconds and Z, as the API writes it."""
+    if when is None:
+        return None
+    return when.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def moment(ms: int) -> datetime:
+    """Milliseconds since the epoch as an aware UTC time."""
+    return datetime.fromtimestamp(ms / 1000, UTC)
+
+
+def initials(name: str) -> str:
+    """One or two letters that stand for a name until there is a photo; marks stay with their letter."""
+    words = [word for word in name.split() if word[0].isalnum()]
+    if not words:
+        return "?"
+    chosen = words[:1] if len(words) == 1 else [words[0], words[-1]]
+    return "".join(_first_letter(word) for word in chosen).upper()
+
+
+def hue(key: int) -> int:
+    """A colour for an avatar that stays the same for one customer."""
+    return key * 7 % HUES
+
+
+def _first_letter(word: str) -> str:
+    end = 1
+    while end < len(word) and unicodedata.category(word[end]) in ("Mn", "Mc"):
+        end += 1
+    return word[:end]

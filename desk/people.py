@@ -1,0 +1,50 @@
+"""Who is reading, and who sits at which phone, as values. Pure: `desk/directory.py` fetches them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, slots=True)
+class Reader:
+    """The person a page or a notice is made for. `role` decides which fields they see, in `desk/views.py` alone."""
+
+    user_id: int
+    login: str
+    name: str
+    role: str  # agent | supervisor | administrator
+    sees: frozenset[int] | None  # users whose calls this person may see; None: everybody's
+
+    def may_see(self, people: Iterable[int]) -> bool:
+        """Whether a call that concerns `people` may be shown to this reader."""
+        return self.sees is None or not self.sees.isdisjoint(people)
+
+
+@dataclass(frozen=True, slots=True)
+class Directory:
+    """People by id, and the ids of those who sit at a phone (of a node, or outside under node "")."""
+
+    names: Mapping[int, str] = field(default_factory=dict)
+    at_phone: Mapping[tuple[str, str], frozenset[int]] = field(default_factory=dict)
+    outside: Mapping[str, frozenset[int]] = field(default_factory=dict)
+
+    def people(self, node: str, endpoint: str) -> frozenset[int]:
+        """Users whose phone this is: none for a phone that nobody has, several for a shared one."""
+        return self.at_phone.get((node, endpoint)) or self.outside.get(endpoint, frozenset())
+
+    def phones_of(self, user_id: int) -> frozenset[str]:
+        """Names of this person's phones, inside and outside."""
+        inside = (name for (_, name), people in self.at_phone.items() if user_id in people)
+        return frozenset((*inside, *(name for name, people in self.outside.items() if user_id in people)))
+
+    def called(self, node: str, endpoint: str) -> str:
+        """What to call whoever sits at a phone: their names, or "phone 104" when it is nobody's."""
+        names = sorted(self.names[user] for user in self.people(node, endpoint) if user in self.names)
+        return join(names) or f"phone {endpoint}"
+
+
+def join(names: Iterable[str]) -> str:
+    """ "Dara", "Dara and Mony", "Dara, Mony and Sok"."""
+    *first, last = [*names] or [""]
+    return f"{', '.join(first)} and {last}" if first else last
