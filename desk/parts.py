@@ -1,0 +1,63 @@
+"""What the desk is given when it is put together: plain promises, so that it names neither Redis nor Asterisk.
+
+`ringcard/compose.py` opens the real ones. The desk opens and closes nothing of this except its own follower.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any, Protocol
+
+from sqlalchemy import Engine as Database
+
+from config.settings import Settings
+from lookup.answers import Answer, Caller
+from lookup.notices import LiveCall, Notice
+
+
+class LiveCalls(Protocol):
+    """The calls of now. Raises StoreGone when they cannot be read."""
+
+    async def snapshot(self) -> tuple[str, Sequence[LiveCall]]:
+        """All live calls, with the id of the last notice that they include."""
+        ...
+
+
+class Notices(Protocol):
+    """The stream of notices."""
+
+    def follow(self, after_id: str) -> AsyncIterator[tuple[str, Notice]]:
+        """Every notice after `after_id` with its id, for ever. Raises StoreGone when the stream cannot be read."""
+        ...
+
+
+class Finder(Protocol):
+    """The lookup engine."""
+
+    @property
+    def counters(self) -> Any:
+        """A dataclass of whole numbers that only grow."""
+        ...
+
+    @property
+    def outages(self) -> Mapping[str, str]:
+        """Stores that cannot be used now, with the reason."""
+        ...
+
+    async def find(self, caller: Caller, budget_s: float) -> Answer: ...
+
+
+@dataclass(frozen=True)
+class DeskParts:
+    """All that `desk.app.create_app` needs."""
+
+    settings: Settings
+    database: Database
+    live: LiveCalls
+    notices: Notices
+    finder: Finder
+    secret: str  # signs sessions and the links given to phones
+    dialplan_token: str
+    clock: Callable[[], datetime] = field(default=lambda: datetime.now(UTC))

@@ -1,0 +1,53 @@
+"""The desk's way to the records: blocking reads in a few threads of their own, each with a limit.
+
+A frozen database then costs a visitor three seconds and a clear message; notices, the dialplan's questions and the
+pages that need no records go on, because they share none of these threads.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
+
+from sqlalchemy import Engine
+from sqlalchemy.orm import Session
+
+from records.database import reading
+from records.errors import DatabaseGone
+
+T = TypeVar("T")
+
+THREADS = 8
+PATIENCE_S = 3.0
+
+
+class Store:
+    """Reads for pages and notices. `gone` says why the last read failed; empty after one that worked."""
+
+    def __init__(self, database: Engine) -> None:
+        self.gone = ""
+        self._database = database
+        self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="desk-records")
+
+    async def read(self, work: Callable[[Session], T], within_s: float = PATIENCE_S) -> T:
+        """What `work` gives, run with a session that only reads. Raises DatabaseGone, also when it takes too long."""
+        try:
+            async with asyncio.timeout(within_s):
+                result = await asyncio.get_running_loop().run_in_executor(self._threads, self._run, work)
+        except TimeoutError:
+            self.gone = f"the database gave no answer within {within_s:g} s"
+            raise DatabaseGone(self.gone) from None
+        except DatabaseGone as exc:
+            self.gone = str(exc)
+            raise
+        self.gone = ""
+        return result
+
+    def close(self) -> None:
+        self._threads.shutdown(wait=False, cancel_futures=True)
+
+    def _run(self, work: Callable[[Session], T]) -> T:
+        with reading(self._database) as session:
+            return work(session)
