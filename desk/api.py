@@ -1,0 +1,53 @@
+"""What of the API belongs to no page: who I am, a lookup by hand, and the description of the API itself."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Any
+
+from fastapi import APIRouter, Request
+
+from desk.services import Desk
+from desk.sessions import SignedIn, TheReader
+from desk.views import customer_view
+from lookup.answers import Caller, Found, Withheld
+
+router = APIRouter(prefix="/api/v1")
+
+
+@router.get("/me", tags=["people"])
+async def me(desk: Desk, reader: TheReader) -> dict[str, Any]:
+    """The person this session belongs to, and their phones."""
+    directory = await desk.people.directory()
+    return {
+        "user_id": reader.user_id,
+        "login": reader.login,
+        "name": reader.name,
+        "role": reader.role,
+        "phones": sorted(directory.phones_of(reader.user_id)),
+    }
+
+
+@router.get("/lookup", tags=["lookup"])
+async def lookup(desk: Desk, reader: TheReader, number: str, trunk: str = "", presentation: str = "") -> dict[str, Any]:
+    """Who a caller with this number would be, and why, as a call would find it."""
+    caller = Caller(number, presentation=presentation, trunk=trunk)
+    answer = await desk.parts.finder.find(caller, desk.parts.settings.lookup.budget_ms / 1000)
+    result: dict[str, Any] = {"answer": type(answer).__name__.lower(), "reason": answer.reason}
+    if not isinstance(answer, Withheld):
+        result["number"] = asdict(answer.number)
+    if isinstance(answer, Found):
+        result |= {
+            "tier": answer.tier,
+            "source": answer.source,
+            "chosen": answer.chosen.customer_id if answer.chosen else None,
+            "candidates": [asdict(customer_view(card, reader)) for card in answer.candidates],
+        }
+    return result
+
+
+@router.get("/openapi.json", include_in_schema=False)
+async def openapi(request: Request, session: SignedIn) -> dict[str, Any]:
+    """The description of this API, for those who may use it."""
+    description: dict[str, Any] = request.app.openapi()
+    return description

@@ -1,0 +1,133 @@
+"""The log of calls as pages and as JSON: one day's calls, and one call with every phone that rang for it."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from datetime import date, timedelta
+from typing import Any
+
+from fastapi import APIRouter, Request
+from fastapi.responses import Response
+from sqlalchemy.orm import Session
+
+from desk.formats import rfc3339
+from desk.people import Directory
+from desk.services import Desk
+from desk.sessions import SignedIn, TheReader
+from records.calls import call as read_call
+from records.calls import calls_of_day
+from records.errors import NotFound
+from records.pages import Page
+from records.tables import CallRow
+
+pages = APIRouter(include_in_schema=False)
+api = APIRouter(prefix="/api/v1", tags=["calls"])
+
+PER_PAGE = 50
+
+
+@pages.get("/calls")
+async def log_page(
+    request: Request, desk: Desk, session: SignedIn, day: date | None = None, after: str = ""
+) -> Response:
+    wanted, today = day or desk.today(), desk.today()
+    rows = await desk.store.read(_reading(desk, wanted, session.reader.sees, after))
+    return await desk.pages.page(
+        request,
+        session,
+        "calls.html",
+        rows=rows.items,
+        next=rows.next,
+        day=wanted,
+        today=today,
+        before=wanted - timedelta(days=1),
+        following=wanted + timedelta(days=1) if wanted < today else None,
+        directory=await desk.people.directory(),
+    )
+
+
+@pages.get("/calls/{call_id}")
+async def call_page(request: Request, desk: Desk, session: SignedIn, call_id: str) -> Response:
+    directory = await desk.people.directory()
+    row = await desk.store.read(_one(call_id, session.reader.sees, directory))
+    return await desk.pages.page(request, session, "call.html", call=row, directory=directory)
+
+
+@api.get("/calls")
+async def log(
+    desk: Desk, reader: TheReader, day: date | None = None, after: str = "", limit: int = PER_PAGE
+) -> dict[str, Any]:
+    """Calls of one day of the company (today when none is given), newest first; `next` leads to the next page."""
+    rows = await desk.store.read(_reading(desk, day or desk.today(), reader.sees, after, limit))
+    return {"items": [call_facts(row) for row in rows.items], "next": rows.next}
+
+
+@api.get("/calls/{call_id}")
+async def one(desk: Desk, reader: TheReader, call_id: str) -> dict[str, Any]:
+    """One call with its legs."""
+    row = await desk.store.read(_one(call_id, reader.sees, await desk.people.directory()))
+    legs = [
+        {
+            "endpoint": leg.endpoint,
+            "started_at": rfc3339(leg.started_at),
+            "answered_at": rfc3339(leg.answered_at),
+            "ended_at": rfc3339(leg.ended_at),
+            "outcome": leg.outcome,
+        }
+        for leg in row.legs
+    ]
+    return {**call_facts(row), "legs": legs}
+
+
+def call_facts(row: CallRow) -> dict[str, Any]:
+    """A call as the API writes it; names of the facts are those of the contract."""
+    return {
+        "call_id": row.call_id,
+        "linkedid": row.linkedid,
+        "node": row.node,
+        "direction": row.direction,
+        "outcome": row.outcome,
+        "started_at": rfc3339(row.started_at),
+        "answered_at": rfc3339(row.answered_at),
+        "ended_at": rfc3339(row.ended_at),
+        "wait_s": row.wait_s,
+        "talk_s": row.talk_s,
+        "caller_number": row.caller_number,
+        "caller_name": row.caller_name,
+        "shown_name": row.shown_name,
+        "called_number": row.called_number,
+        "customer_id": row.customer_id,
+        "customer_name": row.customer.name if row.customer else None,
+        "answered_by": row.answered_by.name if row.answered_by else None,
+        "reason": row.reason,
+        "hangup_by": row.hangup_by,
+        "hangup_cause": row.hangup_cause,
+    }
+
+
+def _reading(desk: Any, day: date, sees: Collection[int] | None, after: str, limit: int = PER_PAGE) -> Any:
+    zone = desk.parts.settings.company.time_zone
+
+    def read(session: Session) -> Page[CallRow]:
+        return calls_of_day(session, day, zone, people=sees, after=after, limit=limit)
+
+    return read
+
+
+def _one(call_id: str, sees: Collection[int] | None, directory: Directory) -> Any:
+    def read(session: Session) -> CallRow:
+        row = read_call(session, call_id)
+        if row is None or not _concerns(row, sees, directory):
+            raise NotFound("There is no such call, or it is not yours to see.")
+        return row
+
+    return read
+
+
+def _concerns(row: CallRow, sees: Collection[int] | None, directory: Directory) -> bool:
+    """The rule of the log for one call: it rang one of these people, one of them answered, or manages the customer."""
+    if sees is None:
+        return True
+    rang = frozenset[int]().union(*(directory.people(row.node, leg.endpoint) for leg in row.legs))
+    manager = row.customer.manager_id if row.customer else None
+    return not rang.isdisjoint(sees) or row.answered_by_id in sees or manager in sees

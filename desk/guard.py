@@ -1,0 +1,92 @@
+"""What every answer carries and every request must pass, before any page is asked: an ASGI layer without state.
+
+Nothing but our own scripts, styles and pictures may load, nobody may frame us, and a request that changes something
+must come from our own pages: browsers say so in Sec-Fetch-Site or Origin, and one that says neither is refused.
+"""
+
+from __future__ import annotations
+
+from urllib.parse import urlsplit
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from desk.problems import problem
+
+CSP = "; ".join(
+    (
+        "default-src 'none'",
+        "script-src 'self'",
+        "style-src 'self'",
+        "img-src 'self' data:",  # Bootstrap's own small pictures are data: addresses in its stylesheet
+        "font-src 'self'",
+        "connect-src 'self'",
+        "worker-src 'self'",
+        "manifest-src 'self'",
+        "form-action 'self'",
+        "base-uri 'none'",
+        "frame-ancestors 'none'",
+    )
+)
+HEADERS = {
+    "Content-Security-Policy": CSP,
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Referrer-Policy": "same-origin",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Permissions-Policy": "camera=(), geolocation=(), payment=(), usb=()",
+}
+SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
+LARGEST_BODY = 1_000_000
+
+
+class Guard:
+    """Wraps the application. `public_url` is the address that browsers know us by."""
+
+    def __init__(self, app: ASGIApp, public_url: str) -> None:
+        self._app = app
+        self._origin = _origin(public_url)
+        self._https = public_url.startswith("https:")
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+
+        async def with_headers(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                self._add_headers(MutableHeaders(scope=message))
+            await send(message)
+
+        refused = self._refusal(scope["method"], Headers(scope=scope))
+        await (problem(*refused) if refused else self._app)(scope, receive, with_headers)
+
+    def _refusal(self, method: str, headers: Headers) -> tuple[int, str] | None:
+        if method in SAFE:
+            return None
+        if not self._is_ours(headers):
+            return 403, "This request did not come from a page of this desk. Open the desk and try again there."
+        length = headers.get("content-length", "")
+        if not length.isdecimal():
+            return 411, "Say how long the body is."
+        return (413, f"At most {LARGEST_BODY} bytes.") if int(length) > LARGEST_BODY else None
+
+    def _is_ours(self, headers: Headers) -> bool:
+        site = headers.get("sec-fetch-site")
+        if site:
+            return site in ("same-origin", "none")
+        origin = headers.get("origin", "")
+        return origin != "" and (origin == self._origin or urlsplit(origin).netloc == headers.get("host"))
+
+    def _add_headers(self, headers: MutableHeaders) -> None:
+        for name, value in HEADERS.items():
+            headers.setdefault(name, value)
+        headers.setdefault("Cache-Control", "no-store")
+        if self._https:
+            headers.setdefault("Strict-Transport-Security", "max-age=31536000")
+
+
+def _origin(url: str) -> str:
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc}"

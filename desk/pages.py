@@ -1,0 +1,124 @@
+"""Templates: how a page is made, with what every page needs, and the pieces that live notices put in place.
+
+Everything that a template shows is escaped by Jinja; no template marks text as safe.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from datetime import date, datetime
+from functools import cache
+from http import HTTPStatus
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from fastapi import Request
+from fastapi.responses import HTMLResponse
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
+
+from config.settings import Settings
+from desk import formats
+from desk.announce import Audience
+from desk.parts import DeskParts
+from desk.people import Reader
+from desk.services import services_of
+from desk.sessions import Session
+from desk.views import CallView, TeamCallView, sight
+
+HERE = Path(__file__).parent
+STATIC = HERE / "static"
+
+
+class Pages:
+    """Renders templates. One per application."""
+
+    def __init__(self, parts: DeskParts) -> None:
+        self._clock = parts.clock
+        self._settings: Settings = parts.settings
+        self._zone = ZoneInfo(parts.settings.company.time_zone)
+        self._templates = Environment(
+            loader=FileSystemLoader(HERE / "templates"),
+            autoescape=select_autoescape(default=True),
+            undefined=StrictUndefined,
+            trim_blocks=True,
+            lstrip_blocks=True,
+        )
+        self._templates.globals |= {"company": parts.settings.company.name, "static": static_url, "sight": sight}
+        self._templates.filters |= {
+            "amount": formats.amount,
+            "number": formats.number,
+            "country": formats.country,
+            "lasting": formats.length,
+            "initials": formats.initials,
+            "hue": formats.hue,
+            "clock": lambda when: formats.clock(_moment(when), self._zone),
+            "day": lambda when: formats.day(_moment(when), self._zone, self._today()),
+            "iso": lambda when: formats.rfc3339(_moment(when)),
+            "ms": lambda when: int(_moment(when).timestamp() * 1000),
+        }
+
+    async def page(
+        self, request: Request, session: Session, template: str, status: int = 200, **values: Any
+    ) -> HTMLResponse:
+        """A page for somebody who is signed in, with the live calls of this moment and the id they belong to."""
+        desk = services_of(request)
+        last_id, calls = desk.hub.calls()
+        live = await Audience(desk, session.reader).show_all(calls) if desk.hub.up else []
+        frame = {
+            "reader": session.reader,
+            "session_tag": session.tag,
+            "path": request.url.path,
+            "cards": [item.card for item in live if item.card and item.card.state in ("ringing", "talking")],
+            "team": [item.team for item in live if item.team],
+            "live_up": desk.hub.up,
+            "after": last_id if desk.hub.up else "",
+            "now": self._clock(),
+        }
+        return HTMLResponse(self._templates.get_template(template).render(frame | values), status)
+
+    def plain(
+        self,
+        request: Request,
+        template: str,
+        status: int = 200,
+        headers: dict[str, str] | None = None,
+        **values: Any,
+    ) -> HTMLResponse:
+        """A page for anybody."""
+        frame = {"path": request.url.path, "now": self._clock(), "said": "", "login": ""}
+        return HTMLResponse(self._templates.get_template(template).render(frame | values), status, headers)
+
+    def piece(self, template: str, **values: Any) -> str:
+        """A part of a page, to be put in place by our own script."""
+        return self._templates.get_template(template).render(now=self._clock(), **values)
+
+    def pieces(self, reader: Reader, card: CallView | None, team: TeamCallView | None) -> dict[str, str | None]:
+        """A live call as our own pages put it in place."""
+        return {
+            "html": self.piece("live_card.html", call=card, reader=reader) if card else None,
+            "team_html": self.piece("live_team.html", call=team, reader=reader) if team else None,
+        }
+
+    def error(self, request: Request, status: int, detail: str, headers: dict[str, str] | None = None) -> HTMLResponse:
+        return self.plain(request, "error.html", status, headers, title=HTTPStatus(status).phrase, detail=detail)
+
+    def _today(self) -> date:
+        return self._clock().astimezone(self._zone).date()
+
+
+@cache
+def static_url(path: str) -> str:
+    """Address of a file in static/, with a part that changes with its content, so that it may be kept for long."""
+    try:
+        mark = hashlib.sha256((STATIC / path).read_bytes()).hexdigest()[:10]
+    except OSError:
+        return f"/static/{path}"
+    return f"/static/{path}?v={mark}"
+
+
+def _moment(when: datetime | str | int) -> datetime:
+    """From a time of the records, of a card (RFC 3339) or of a notice (milliseconds)."""
+    if isinstance(when, str):
+        return datetime.fromisoformat(when)
+    return formats.moment(when) if isinstance(when, int) else when

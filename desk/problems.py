@@ -1,0 +1,85 @@
+"""Errors as RFC 9457 problem+json for programs and as a plain page for people; what to do next is always said."""
+
+from __future__ import annotations
+
+import logging
+from http import HTTPStatus
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse, PlainTextResponse, RedirectResponse, Response
+from starlette.exceptions import HTTPException
+
+from desk.services import services_of
+from lookup.breaker import StoreGone
+from records.errors import DatabaseGone, NotFound, Refused
+
+log = logging.getLogger(__name__)
+
+RETRY_AFTER_S = 3
+
+
+class NotSignedIn(Exception):
+    """No session, or one that no longer holds."""
+
+
+def problem(status: int, detail: str, headers: dict[str, str] | None = None) -> JSONResponse:
+    body = {"type": "about:blank", "title": HTTPStatus(status).phrase, "status": status, "detail": detail}
+    return JSONResponse(body, status, headers, media_type="application/problem+json")
+
+
+def install(app: FastAPI) -> None:
+    """Every error of the application becomes one of the three forms: JSON, page, or plain text for the dialplan."""
+
+    @app.exception_handler(NotSignedIn)
+    async def not_signed_in(request: Request, _: Exception) -> Response:
+        if _wants_page(request):
+            target = request.url.path + (f"?{request.url.query}" if request.url.query else "")
+            back = request.url.include_query_params(next=target).query if target != "/" else ""
+            return RedirectResponse("/sign-in" + (f"?{back}" if back else ""), 303)
+        return problem(401, "Sign in first.")
+
+    @app.exception_handler(HTTPException)
+    async def refused(request: Request, error: Exception) -> Response:
+        assert isinstance(error, HTTPException)
+        return answer(request, error.status_code, str(error.detail), dict(error.headers or {}))
+
+    @app.exception_handler(RequestValidationError)
+    async def unreadable(request: Request, error: Exception) -> Response:
+        assert isinstance(error, RequestValidationError)
+        said = "; ".join(f"{'.'.join(map(str, item['loc'][1:]))}: {item['msg']}" for item in error.errors())
+        return answer(request, 422, said)
+
+    @app.exception_handler(NotFound)
+    async def absent(request: Request, error: Exception) -> Response:
+        return answer(request, 404, str(error))
+
+    @app.exception_handler(Refused)
+    async def not_so(request: Request, error: Exception) -> Response:
+        return answer(request, 422, str(error))
+
+    @app.exception_handler(DatabaseGone)
+    @app.exception_handler(StoreGone)
+    async def away(request: Request, error: Exception) -> Response:
+        log.warning("%s answered 503: %s", request.url.path, error)
+        said = "The records cannot be read just now. Calls go on as always; try again in a moment."
+        return answer(request, 503, said, {"Retry-After": str(RETRY_AFTER_S)})
+
+    @app.exception_handler(Exception)
+    async def broken(request: Request, error: Exception) -> Response:
+        log.error("%s %s failed", request.method, request.url.path, exc_info=error)
+        return answer(request, 500, "Something went wrong here. It has been written to the log.")
+
+
+def answer(request: Request, status: int, detail: str, headers: dict[str, str] | None = None) -> Response:
+    """An error in the form that this address speaks."""
+    if request.url.path.startswith("/dialplan/"):
+        return PlainTextResponse("", status, headers)
+    if _wants_page(request):
+        return services_of(request).pages.error(request, status, detail, headers)
+    return problem(status, detail, headers)
+
+
+def _wants_page(request: Request) -> bool:
+    path = request.url.path
+    return not path.startswith(("/api/", "/dialplan/", "/health", "/metrics", "/photos/"))

@@ -1,0 +1,50 @@
+"""What the desk's pages share within one process, put together from the parts, and how a request reaches it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date
+from typing import TYPE_CHECKING, Annotated, cast
+from zoneinfo import ZoneInfo
+
+from fastapi import Depends
+from starlette.requests import HTTPConnection
+
+from desk.cards import LiveCards
+from desk.directory import People
+from desk.live import Hub
+from desk.parts import DeskParts
+from desk.store import Store
+
+if TYPE_CHECKING:
+    from desk.pages import Pages
+    from desk.sessions import Sessions
+
+
+@dataclass(frozen=True)
+class Services:
+    """One per application, made by `desk.app.create_app`."""
+
+    parts: DeskParts
+    store: Store
+    people: People
+    hub: Hub
+    cards: LiveCards
+    sessions: Sessions
+    pages: Pages
+
+    @property
+    def zone(self) -> ZoneInfo:
+        return ZoneInfo(self.parts.settings.company.time_zone)
+
+    def today(self) -> date:
+        """The day it is for the company."""
+        return self.parts.clock().astimezone(self.zone).date()
+
+
+def services_of(connection: HTTPConnection) -> Services:
+    return cast(Services, connection.app.state.services)
+
+
+Desk = Annotated[Services, Depends(services_of)]
+"""Parameter of an endpoint: the services."""

@@ -1,0 +1,92 @@
+"""The first page: the live desk, with the reader's own figures of today and their last calls."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from fastapi import APIRouter, Request
+from fastapi.responses import HTMLResponse, Response
+from sqlalchemy.orm import Session
+
+from desk.people import Reader
+from desk.services import Desk, Services
+from desk.sessions import SignedIn
+from records.calls import calls_of_day
+from records.errors import DatabaseGone
+from records.pages import LONGEST_PAGE
+from records.tables import CallRow
+
+router = APIRouter(include_in_schema=False)
+
+LAST_CALLS = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """One person's day so far."""
+
+    answered: int
+    missed: int
+    talk_s: float
+    wait_s: float | None  # how long those waited whom they answered, on average
+
+
+@router.get("/")
+async def first_page(request: Request, desk: Desk, session: SignedIn) -> Response:
+    directory = await desk.people.directory()
+    return await desk.pages.page(
+        request,
+        session,
+        "desk.html",
+        phones=sorted(directory.phones_of(session.reader.user_id)),
+        greeting=greeting(desk.parts.clock().astimezone(desk.zone)),
+        **await _today(desk, session.reader),
+    )
+
+
+@router.get("/pieces/today")
+async def today_again(desk: Desk, session: SignedIn) -> HTMLResponse:
+    """The part of the first page that changes with every call's end."""
+    values = await _today(desk, session.reader)
+    return HTMLResponse(desk.pages.piece("today.html", reader=session.reader, **values))
+
+
+def greeting(local: datetime) -> str:
+    if 5 <= local.hour < 12:
+        return "Good morning"
+    if 12 <= local.hour < 18:
+        return "Good afternoon"
+    return "Good evening" if local.hour >= 18 else "Hello"
+
+
+def figures(rows: Sequence[CallRow], user_id: int) -> Figures:
+    """Of calls that concern the user. Missed: a call from outside that nobody answered."""
+    mine = [row for row in rows if row.answered_by_id == user_id]
+    waits = [row.wait_s for row in mine if row.wait_s is not None]
+    return Figures(
+        answered=len(mine),
+        missed=sum(is_missed(row) for row in rows),
+        talk_s=sum(row.talk_s or 0 for row in mine),
+        wait_s=sum(waits) / len(waits) if waits else None,
+    )
+
+
+def is_missed(row: CallRow) -> bool:
+    return row.direction == "inbound" and row.outcome not in ("", "answered", "voicemail", "blocked")
+
+
+async def _today(desk: Services, reader: Reader) -> dict[str, Any]:
+    """Without the records the page still shows live calls; figures are then None."""
+    day, zone = desk.today(), desk.parts.settings.company.time_zone
+
+    def mine(session: Session) -> Sequence[CallRow]:
+        return calls_of_day(session, day, zone, people=(reader.user_id,), limit=LONGEST_PAGE).items
+
+    try:
+        rows = await desk.store.read(mine)
+    except DatabaseGone:
+        return {"figures": None, "last_calls": ()}
+    return {"figures": figures(rows, reader.user_id), "last_calls": rows[:LAST_CALLS]}

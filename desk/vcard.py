@@ -1,0 +1,38 @@
+"""A customer as a vCard 3.0 (RFC 2426), the version that phones read. Pure."""
+
+from __future__ import annotations
+
+from records.tables import Customer
+
+_KINDS = {"mobile": "CELL", "work": "WORK", "home": "HOME", "fax": "FAX"}
+
+
+def of(customer: Customer) -> str:
+    """Name, company, numbers and e-mail; no amounts, no notes."""
+    lines = ["BEGIN:VCARD", "VERSION:3.0", f"FN:{_text(customer.name)}", f"N:{_text(customer.name)};;;;"]
+    if customer.company:
+        lines.append(f"ORG:{_text(customer.company)}")
+    for number in customer.numbers:
+        kind = _KINDS.get(number.label.casefold(), "VOICE")
+        lines.append(f"TEL;TYPE={kind}:{_text(number.e164 or number.raw)}")
+    if customer.email:
+        lines.append(f"EMAIL:{_text(customer.email)}")
+    return "".join(_folded(line) for line in (*lines, "END:VCARD"))
+
+
+def _text(value: str) -> str:
+    """Escaped, and in one line whatever the record holds: a line break would begin another property."""
+    one_line = " ".join(value.split())
+    kept = "".join(char for char in one_line if char.isprintable() or char in "\u200c\u200d")
+    return kept.replace("\\", "\\\\").replace(";", "\\;").replace(",", "\\,")
+
+
+def _folded(line: str) -> str:
+    """At most 75 octets a line, never cut inside a character."""
+    pieces, piece = [], ""
+    for char in line:
+        if len((piece + char).encode()) > 74:
+            pieces.append(piece)
+            piece = ""
+        piece += char
+    return "\r\n ".join((*pieces, piece)) + "\r\n"
