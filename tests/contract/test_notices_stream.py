@@ -71,7 +71,7 @@ async def followed(stream: RedisNotices, after: str, number: int) -> list[Notice
     raise AssertionError("the stream ended")
 
 
-async def test_what_is_published_is_followed_and_stands_in_the_snapshot(stream: RedisNotices):
+async def test_what_is_published_is_followed_and_stands_in_the_snapshot(stream: RedisNotices) -> None:
     after, calls = await stream.snapshot()
     assert list(calls) == []
     following = asyncio.create_task(followed(stream, after, 1))
@@ -80,7 +80,7 @@ async def test_what_is_published_is_followed_and_stands_in_the_snapshot(stream: 
     assert await live(stream, a=1000) == [RINGING]
 
 
-async def test_a_snapshot_and_what_follows_it_leave_no_gap(stream: RedisNotices):
+async def test_a_snapshot_and_what_follows_it_leave_no_gap(stream: RedisNotices) -> None:
     for number in range(200):
         stream.publish(notice(replace(RINGING, call_id=str(number), version=1000 + number)))
         if number % 50 == 0:
@@ -93,7 +93,7 @@ async def test_a_snapshot_and_what_follows_it_leave_no_gap(stream: RedisNotices)
     assert not known & {each.call.call_id for each in rest if each.call}
 
 
-async def test_an_older_state_never_comes_after_a_newer_one(stream: RedisNotices):
+async def test_an_older_state_never_comes_after_a_newer_one(stream: RedisNotices) -> None:
     newer = replace(RINGING, version=2000)
     stream.publish(notice(newer))
     await live(stream, a=2000)
@@ -106,14 +106,14 @@ async def test_an_older_state_never_comes_after_a_newer_one(stream: RedisNotices
     assert [each.call.version for each in seen if each.call] == [2000, 3000, 1000]
 
 
-async def test_a_call_that_ended_is_forgotten_after_a_minute(stream: RedisNotices):
+async def test_a_call_that_ended_is_forgotten_after_a_minute(stream: RedisNotices) -> None:
     stream.publish(notice(ENDED, "ended"))
     assert await live(stream, a=3000) == [ENDED]
     stream.publish(notice(replace(RINGING, call_id="b", version=ENDED.ended_ms + 60_001)))
     await live(stream, b=ENDED.ended_ms + 60_001)
 
 
-async def test_redis_that_came_back_empty_has_all_live_calls_again(breakable_redis: OwnServer):
+async def test_redis_that_came_back_empty_has_all_live_calls_again(breakable_redis: OwnServer) -> None:
     stream = RedisNotices(breakable_redis.url)
     try:
         stream.publish(notice(RINGING))
@@ -129,7 +129,7 @@ async def test_redis_that_came_back_empty_has_all_live_calls_again(breakable_red
         await stream.close()
 
 
-async def test_publishing_never_waits_and_keeps_the_last_state_of_each_call(breakable_redis: OwnServer):
+async def test_publishing_never_waits_and_keeps_the_last_state_of_each_call(breakable_redis: OwnServer) -> None:
     stream = RedisNotices(breakable_redis.url)
     try:
         with frozen(breakable_redis.pid):
@@ -144,7 +144,7 @@ async def test_publishing_never_waits_and_keeps_the_last_state_of_each_call(brea
         await stream.close()
 
 
-async def test_who_follows_learns_that_redis_is_gone(breakable_redis: OwnServer):
+async def test_who_follows_learns_that_redis_is_gone(breakable_redis: OwnServer) -> None:
     stream = RedisNotices(breakable_redis.url)
     try:
         following = asyncio.create_task(followed(stream, "0-0", 1))
@@ -160,7 +160,7 @@ async def test_who_follows_learns_that_redis_is_gone(breakable_redis: OwnServer)
 
 async def test_who_follows_learns_that_the_stream_was_lost(
     redis_server: OwnServer, redis_url: str, monkeypatch: pytest.MonkeyPatch
-):
+) -> None:
     monkeypatch.setattr("lookup.redis_notices.BLOCK_MS", 50)
     stream = RedisNotices(redis_url)
     try:

@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -22,15 +23,15 @@ from ari_app.events import (
 RECORDINGS = Path(__file__).parent.parent / "recordings" / "ari"
 
 
-def recorded(name: str) -> list[dict]:
+def recorded(name: str) -> list[dict[str, Any]]:
     return [json.loads(line) for line in (RECORDINGS / f"{name}.jsonl").read_text().splitlines()]
 
 
-def heard(name: str) -> list[object]:
+def heard(name: str) -> list[Any]:
     return [event for event in map(parse, recorded(name)) if not isinstance(event, Ignored)]
 
 
-def test_an_answered_call_is_told_by_ids():
+def test_an_answered_call_is_told_by_ids() -> None:
     caller, phone = "1795409918.4717", "1795409918.4718"
     story = [(type(event), getattr(event, "peer_id", event.channel_id)) for event in heard("answered")]
     assert story[0] == (RingBegan, phone)
@@ -38,7 +39,7 @@ def test_an_answered_call_is_told_by_ids():
     assert set(story[-2:]) == {(Gone, caller), (Gone, phone)}
 
 
-def test_who_hung_up_is_told_apart_from_asterisk_hanging_up():
+def test_who_hung_up_is_told_apart_from_asterisk_hanging_up() -> None:
     assert [event.channel_id for event in heard("answered_callee_hangup") if isinstance(event, HungUp)] == [
         next(e.peer_id for e in heard("answered_callee_hangup") if isinstance(e, RingBegan))
     ]
@@ -47,11 +48,11 @@ def test_who_hung_up_is_told_apart_from_asterisk_hanging_up():
 @pytest.mark.parametrize(
     ("name", "status"), [("busy", "BUSY"), ("noanswer", "NOANSWER"), ("abandoned_by_caller", "CANCEL")]
 )
-def test_a_phone_that_stops_ringing_says_why(name: str, status: str):
+def test_a_phone_that_stops_ringing_says_why(name: str, status: str) -> None:
     assert {event.status for event in heard(name) if isinstance(event, RingEnded)} == {status}
 
 
-def test_every_recorded_event_is_read_or_ignored_for_a_named_reason():
+def test_every_recorded_event_is_read_or_ignored_for_a_named_reason() -> None:
     for path in RECORDINGS.glob("*.jsonl"):
         for raw in recorded(path.stem):
             event = parse(raw)
@@ -68,11 +69,11 @@ def test_every_recorded_event_is_read_or_ignored_for_a_named_reason():
         {"type": ["Dial"]} | {"type": "Dial", "caller": None, "peer": {"id": 1, "name": 2}, "dialstatus": ""},
     ],
 )
-def test_foreign_input_is_ignored_and_never_raises(raw: dict):
+def test_foreign_input_is_ignored_and_never_raises(raw: dict[str, Any]) -> None:
     assert isinstance(parse(raw), Ignored)
 
 
-def test_an_arrival_carries_what_the_channel_variables_say():
+def test_an_arrival_carries_what_the_channel_variables_say() -> None:
     channel = {
         "id": "17.1",
         "name": "PJSIP/trunk-01",
@@ -89,7 +90,7 @@ def test_an_arrival_carries_what_the_channel_variables_say():
     assert parse(raw) == Arrived("17.1", 1795409918161, "16.9", "+85512345678", "", "prohib", "+85523900001", "east")
 
 
-def test_an_arrival_without_channel_variables_is_still_a_call():
+def test_an_arrival_without_channel_variables_is_still_a_call() -> None:
     channel = {"id": "17.1", "caller": {"name": "", "number": "1"}, "dialplan": {"exten": "23900001"}}
     event = parse({"type": "StasisStart", "timestamp": "2026-11-23T04:58:38.161+0000", "channel": channel})
     assert event == Arrived("17.1", 1795409918161, "17.1", "1", "", "", "23900001", "")
@@ -103,14 +104,14 @@ def test_an_arrival_without_channel_variables_is_still_a_call():
         ("Local/+85512345678@outside-00000003;1", "+85512345678"),
     ],
 )
-def test_a_channel_name_tells_its_phone(name: str, endpoint: str):
+def test_a_channel_name_tells_its_phone(name: str, endpoint: str) -> None:
     assert endpoint_of(name) == endpoint
 
 
-def test_being_replaced_is_an_event():
+def test_being_replaced_is_an_event() -> None:
     assert parse({"type": "ApplicationReplaced", "application": "ringcard"}) == Replaced()
 
 
-def test_leaving_our_application_is_an_event():
+def test_leaving_our_application_is_an_event() -> None:
     raw = {"type": "StasisEnd", "timestamp": "2026-11-23T04:58:38.161+0000", "channel": {"id": "17.1"}}
     assert parse(raw) == Left("17.1", 1795409918161)

@@ -1,36 +1,38 @@
 """ari_app/reconcile.py: what was missed while nobody listened."""
 
+from typing import Any
+
 from ari_app.events import Arrived, Gone, Left
 from ari_app.reconcile import missed
 
 
-def channel(channel_id: str, app: str = "Dial", data: str = "PJSIP/101") -> dict:
+def channel(channel_id: str, app: str = "Dial", data: str = "PJSIP/101") -> dict[str, Any]:
     dialplan = {"context": "c", "exten": "s", "priority": 1, "app_name": app, "app_data": data}
     return {"id": channel_id, "caller": {"name": "", "number": "1"}, "dialplan": dialplan}
 
 
-def test_a_call_whose_channel_is_no_more_has_ended():
+def test_a_call_whose_channel_is_no_more_has_ended() -> None:
     assert missed(["a", "b"], [], [channel("b")], "ringcard", 5) == [Gone("a", 0, 5)]
 
 
-def test_a_channel_left_in_our_application_arrives_anew():
+def test_a_channel_left_in_our_application_arrives_anew() -> None:
     (event,) = missed([], [], [channel("a", "Stasis", "ringcard"), channel("b", "Stasis", "other")], "ringcard", 5)
     assert isinstance(event, Arrived)
     assert event.channel_id == "a"
 
 
-def test_a_call_that_we_handed_back_into_a_broken_connection_arrives_anew():
+def test_a_call_that_we_handed_back_into_a_broken_connection_arrives_anew() -> None:
     (event,) = missed(["a"], [], [channel("a", "Stasis", "ringcard,x")], "ringcard", 5)
     assert isinstance(event, Arrived)
 
 
-def test_a_call_that_the_guard_took_meanwhile_has_left():
+def test_a_call_that_the_guard_took_meanwhile_has_left() -> None:
     assert missed(["a"], ["a"], [channel("a")], "ringcard", 5) == [Left("a", 5)]
 
 
-def test_a_call_that_is_still_being_looked_up_is_left_in_peace():
+def test_a_call_that_is_still_being_looked_up_is_left_in_peace() -> None:
     assert missed(["a"], ["a"], [channel("a", "Stasis", "ringcard")], "ringcard", 5) == []
 
 
-def test_channels_of_others_are_none_of_our_business():
+def test_channels_of_others_are_none_of_our_business() -> None:
     assert missed([], [], [channel("a"), channel("b", "Queue", "sales")], "ringcard", 5) == []
