@@ -68,7 +68,7 @@ def day(when: datetime, zone: tzinfo, today: date) -> str:
     return f"{local.day} {local:%b}" if local.year == today.year else f"{local.day} {local:%b %Y}"
 
 
-def length(seconds: float | None) -> str:
+def lasting(seconds: float | None) -> str:
     """ "12 s", "3:25 min", "1:04 h"; empty when there is none."""
     if seconds is None:
         return ""

@@ -49,7 +49,7 @@ class Pages:
             "amount": formats.amount,
             "number": formats.number,
             "country": formats.country,
-            "lasting": formats.length,
+            "lasting": formats.lasting,
             "initials": formats.initials,
             "hue": formats.hue,
             "clock": lambda when: formats.clock(_moment(when), self._zone),
