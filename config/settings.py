@@ -115,7 +115,6 @@ class Did:
     """What happens with calls to one of the company's numbers."""
 
     policy: Policy = "name"
-    team: str = ""  # who rings after the assigned manager; empty: the manager's own team
 
 
 @dataclass(frozen=True, slots=True)

@@ -41,7 +41,7 @@ def test_what_the_shipped_file_shows_as_an_example_is_valid_and_names_every_key(
     examples = re.sub(r"^#(?! )", "", SAMPLE.read_text(encoding="utf-8"), flags=re.MULTILINE)
     raw = tomllib.loads(examples)
     assert parse(raw).trunks["default"] == Trunk("KH", "23", ("9",), True)
-    assert parse(raw).did("85523900001") == Did("route", "")
+    assert parse(raw).did("85523900001") == Did("route")
     assert list(raw["trunks"]["default"]) == [key.name for key in fields(Trunk)]
     assert list(raw["dids"]["+85523900001"]) == [key.name for key in fields(Did)]
 
@@ -226,8 +226,8 @@ def test_a_secret_file_that_is_missing_is_named(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("dialled", ["+85523900001", "85523900001", "+855 23 900 001"])
 def test_the_rule_of_a_number_is_found_by_its_digits(dialled: str) -> None:
-    settings = parse({"dids": {"+855 23 900-001": {"policy": "route", "team": "sales"}}})
-    assert settings.did(dialled) == Did("route", "sales")
+    settings = parse({"dids": {"+855 23 900-001": {"policy": "route"}}})
+    assert settings.did(dialled) == Did("route")
 
 
 @pytest.mark.parametrize("policy", get_args(Policy))
