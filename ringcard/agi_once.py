@@ -1,8 +1,8 @@
 """`ringcard-agi`: what a dialplan names in AGI(/path/to/ringcard-agi). One process, one call, one look.
 
 Asterisk lets the caller wait until this process ends. So it imports the database's library only when Redis has nothing,
-ends after LIMIT_S wherever it is, and ends with success whatever happened: the call then goes on as it is.
-Give it the settings as an argument, AGI(/path/to/ringcard-agi,--config=/etc/ringcard.toml), and the trunk as another.
+ends after `--within` seconds wherever it is, and ends with success whatever happened: the call then goes on as it is.
+Its arguments: AGI(/path/to/ringcard-agi,--config=/etc/ringcard.toml,--within=3,TRUNK), each of which may be left out.
 """
 
 from __future__ import annotations
@@ -11,7 +11,6 @@ import asyncio
 import os
 import sys
 import traceback
-from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -24,16 +23,17 @@ from lookup.redis_cards import RedisCards
 from ringcard.from_settings import own_numbers, plans, redis_url
 from ringcard.keys import with_keys
 
-LIMIT_S = 3.0
+WITHIN_S = "3"
 
-BUDGET_MS = 2000
-"""In place of lookup.budget_ms: here a cold lookup begins with loading the database's library."""
+LOOKUP_SHARE = 0.8
+"""Of that time, in place of lookup.budget_ms: here a cold lookup begins with loading the database's library."""
 
 
 def main() -> None:
-    end_after(LIMIT_S)
     try:
-        asyncio.run(_answer(sys.argv[1:]))
+        within_s = float(_option("within", WITHIN_S))
+        end_after(within_s)
+        asyncio.run(_answer(within_s * LOOKUP_SHARE))
     except Exception:
         traceback.print_exc()
         print("ringcard-agi: the call goes on as it is", file=sys.stderr)
@@ -42,23 +42,29 @@ def main() -> None:
     os._exit(0)  # a thread that waits for a frozen database would keep the caller waiting
 
 
-async def _answer(arguments: Sequence[str]) -> None:
-    settings = _settings(arguments)
+async def _answer(budget_s: float) -> None:
+    settings = _settings(budget_s)
     cache = RedisCards(redis_url(settings), settings.lookup.redis_ms / 1000)
-    engine = Engine(plans(settings), cache, _Records(settings.database_url), settings.lookup, own_numbers(settings))
+    source = _Records(settings.database_url, budget_s)
+    engine = Engine(plans(settings), cache, source, settings.lookup, own_numbers(settings))
     for stream in (sys.stdin, sys.stdout):
         stream.reconfigure(encoding="utf-8", errors="replace")  # type: ignore[union-attr]
     await converse(engine, settings, sys.stdin, sys.stdout)
 
 
-def _settings(arguments: Sequence[str]) -> Settings:
-    named = [argument.partition("=")[2] for argument in arguments if argument.startswith("--config=")]
-    settings = load(Path(named[0]) if named else None)
-    settings = replace(settings, lookup=replace(settings.lookup, budget_ms=BUDGET_MS))
+def _settings(budget_s: float) -> Settings:
+    named = _option("config")
+    settings = load(Path(named) if named else None)
+    settings = replace(settings, lookup=replace(settings.lookup, budget_ms=int(budget_s * 1000)))
     try:
         return with_keys(settings)
     except SettingsError:
         return settings  # Asterisk's user may not read the secret; then phones get the name and no addresses
+
+
+def _option(name: str, default: str = "") -> str:
+    values = [word.removeprefix(f"--{name}=") for word in sys.argv[1:] if word.startswith(f"--{name}=")]
+    return values[-1] if values else default
 
 
 class _Records:
@@ -66,13 +72,14 @@ class _Records:
 
     name = "database"
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, answer_s: float) -> None:
         self._url = url
+        self._answer_s = answer_s
 
     async def fetch(self, number: Number) -> tuple[Card, ...]:
         from lookup.sql_cards import SqlCards
 
-        return await SqlCards(self._url, BUDGET_MS / 1000).fetch(number)
+        return await SqlCards(self._url, self._answer_s).fetch(number)
 
     async def check(self) -> str:
         return self._url

@@ -157,7 +157,7 @@ def program(lab: Lab, folder: Path, database_url: str, redis_url: str) -> str:
     path = folder / "ringcard-agi"
     path.write_text(f'#!/bin/sh\nexec {sys.executable} -m ringcard.agi_once "$@"\n')
     path.chmod(0o755)
-    return f"{path},--config={folder / 'ringcard.toml'}"
+    return f"{path},--config={folder / 'ringcard.toml'},--within=30"
 
 
 def add_customer(database_url: str, name: str) -> None:
