@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import sqlite3
 import time
+import traceback
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -189,7 +190,13 @@ def _open_postgres(url: str, answer_s: float) -> Engine:
     )
 
     def connect(_dialect: Any, _entry: Any, args: tuple[Any, ...], params: dict[str, Any]) -> psycopg.Connection[Any]:
-        connection = PatientOnlySoLong.connect(*args, **params)
+        try:
+            connection = PatientOnlySoLong.connect(*args, **params)
+        except psycopg.Error as exc:
+            # psycopg leaves the socket of an attempt that timed out to the frames of the error, and so to the garbage
+            # collector: a server that stays frozen would use up our open files, one try after the other.
+            traceback.clear_frames(exc.__traceback__)
+            raise
         connection.answer_s = answer_s + 1  # the server's own limit, which says more, comes first
         return connection
 
