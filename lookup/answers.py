@@ -7,7 +7,7 @@ Four answers, because "nobody", "hidden" and "could not look" lead to different 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 from lookup.card import Card
@@ -38,6 +38,7 @@ class Number:
     tail: str = ""  # the last nine (or all eight) national digits: the key of the probable tier, used without match_key
     ext: str = ""
     country: str = ""  # ISO 3166-1 alpha-2
+    rules: int = field(default=0, compare=False)  # which version of the rules read it; see lookup.numbers
 
 
 @dataclass(frozen=True, slots=True)

@@ -123,6 +123,7 @@ def _validated(raw: str, number: PhoneNumber, country: str, ext: str) -> Number:
         tail=_tail(folded),
         ext=ext,
         country="" if country == phonenumbers.REGION_CODE_FOR_NON_GEO_ENTITY else country,
+        rules=NORM_VERSION,
     )
 
 
@@ -134,9 +135,9 @@ def _unsure(raw: str, text: str, guess: PhoneNumber | None, ext: str) -> Number:
     """
     if guess is None:
         digits = text.rpartition("+")[2].lstrip("0")
-        return Number(raw, "", "", tail=_tail(digits) if len(digits) <= 15 else "", ext=ext)
+        return Number(raw, "", "", tail=_tail(digits) if len(digits) <= 15 else "", ext=ext, rules=NORM_VERSION)
     code, national = _parts(guess)
-    return Number(raw, f"+{code}{national}", "", tail=_tail(national), ext=ext)
+    return Number(raw, f"+{code}{national}", "", tail=_tail(national), ext=ext, rules=NORM_VERSION)
 
 
 def _tail(national: str) -> str:

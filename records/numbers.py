@@ -28,6 +28,8 @@ class ReadNumber(Protocol):
     def tail(self) -> str: ...  # last national digits, of a valid number too
     @property
     def ext(self) -> str: ...
+    @property
+    def rules(self) -> int: ...  # version of the rules that read it
 
 
 Reader = Callable[[str], ReadNumber]
@@ -35,7 +37,7 @@ Reader = Callable[[str], ReadNumber]
 
 def phone_number(raw: str, read_number: Reader, label: str = "") -> PhoneNumber:
     """A row for a number as a person typed it. Raises Refused when there is no digit in it."""
-    number = PhoneNumber(raw=raw.strip(), label=label.strip(), norm_version=0)
+    number = PhoneNumber(raw=raw.strip(), label=label.strip())
     if not any(letter.isdigit() for letter in number.raw):
         raise Refused(f"{raw.strip()!r} is no phone number; write its digits, best with + and the country code")
     _read_into(number, read_number)
@@ -69,6 +71,7 @@ def _read_into(number: PhoneNumber, read_number: Reader) -> None:
     number.match_key = read.match_key or None
     number.nsn_tail = read.tail or None
     number.ext = read.ext
+    number.norm_version = read.rules
 
 
 def _renew(session: Session, rows: Sequence[PhoneNumber], read_number: Reader, version: int) -> Touched:

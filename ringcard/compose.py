@@ -17,19 +17,17 @@ from typing import Any
 
 from config.settings import Settings
 from lookup import numbers
+from lookup.answers import Number
 from lookup.engine import Engine
 from lookup.redis_cards import RedisCards
 from lookup.sql_cards import SqlCards
 from records.database import open_database
-from records.errors import DatabaseGone, RecordsError
+from records.errors import DatabaseGone
 from records.touched import Touched
 from ringcard.from_settings import own_numbers, plans, redis_url
 from ringcard.serving import StartError, either, ended, unless_broken
 
 log = logging.getLogger(__name__)
-
-REPLAY_EVERY_S = 0.2
-AGAIN_S = 2.0
 
 
 # --- parts that several processes open
@@ -49,6 +47,12 @@ async def open_engine(stack: AsyncExitStack, settings: Settings) -> Engine:
 async def forget(engine: Engine, touched: Touched) -> None:
     """The cache lets go of what a change of the records made wrong. Raises StoreGone."""
     await engine.forget(touched.keys, touched.tails)
+
+
+def reader(settings: Settings) -> Callable[[str], Number]:
+    """How numbers that people enter are read: by the company's own plan."""
+    plan = plans(settings)[""]
+    return lambda raw: numbers.read(raw, plan)
 
 
 def journal_path(settings: Settings) -> Path:
@@ -158,33 +162,18 @@ async def run_desk(settings: Settings, stop: asyncio.Event) -> None:
 
 
 async def run_worker(settings: Settings, stop: asyncio.Event) -> None:
-    """The journal into the log of calls."""
+    """The journal into the log of calls, and whatever else can wait a moment."""
     from records.journal import Journal
-    from records.replay import replay
+    from ringcard.worker import Worker
 
-    database = open_database(settings.database_url)
-    journal = Journal(journal_path(settings))
-    try:
-        await either(_again_and_again(lambda: replay(journal, database)), stop)
-    finally:
-        journal.close()
-        database.dispose()
-
-
-async def _again_and_again(replay: Callable[[], int]) -> None:
-    trouble = ""
-    while True:
-        try:
-            await asyncio.to_thread(replay)
-            if trouble:
-                log.warning("calls are written into the log again")
-            trouble = ""
-            await asyncio.sleep(REPLAY_EVERY_S)
-        except RecordsError as exc:
-            if not trouble:
-                log.warning("calls wait in the journal until the database is back: %s", exc)
-            trouble = str(exc)
-            await asyncio.sleep(AGAIN_S)
+    async with AsyncExitStack() as stack:
+        database = open_database(settings.database_url)
+        stack.callback(database.dispose)
+        engine = await open_engine(stack, settings)
+        journal = Journal(journal_path(settings))
+        stack.callback(journal.close)
+        worker = Worker(journal, database, engine, reader(settings))
+        await either(worker.run(), stop)
 
 
 ROLES: Mapping[str, Callable[[Settings, asyncio.Event], Coroutine[Any, Any, None]]] = {

@@ -1,0 +1,69 @@
+"""What can wait a moment: the journal into the log of calls, and numbers read anew after the rules have changed.
+
+While the database is away everything stays where it is, is said once, and goes on when it is back.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+
+from sqlalchemy import Engine as Database
+
+from lookup.breaker import StoreGone
+from lookup.engine import Engine
+from lookup.numbers import NORM_VERSION
+from records.errors import RecordsError
+from records.journal import Journal
+from records.numbers import Reader, renew_numbers
+from records.replay import replay
+
+log = logging.getLogger(__name__)
+
+EVERY_S = 0.2
+AGAIN_S = 2.0
+
+
+class Worker:
+    def __init__(self, journal: Journal, database: Database, engine: Engine, read_number: Reader) -> None:
+        self._journal = journal
+        self._database = database
+        self._engine = engine
+        self._read_number = read_number
+        self._gone = ""
+        self._renewed = False
+
+    async def run(self) -> None:
+        """Until cancelled."""
+        while True:
+            try:
+                await asyncio.to_thread(replay, self._journal, self._database)
+                if not self._renewed:
+                    await self._renew()
+            except RecordsError as exc:
+                self._say_gone(exc)
+                await asyncio.sleep(AGAIN_S)
+            else:
+                self._say_back()
+                await asyncio.sleep(EVERY_S)
+
+    async def _renew(self) -> None:
+        """Once in a life: numbers that older rules read. The cache forgets what they were compared by."""
+        touched = await asyncio.to_thread(renew_numbers, self._database, self._read_number, NORM_VERSION)
+        self._renewed = True
+        if touched:
+            log.info("numbers were read anew", extra={"fields": {"customers": len(touched.customer_ids)}})
+            try:
+                await self._engine.forget(touched.keys, touched.tails)
+            except StoreGone as exc:
+                log.warning("redis is gone, so cards from before may be shown until they expire: %s", exc)
+
+    def _say_gone(self, exc: RecordsError) -> None:
+        if not self._gone:
+            log.warning("calls wait in the journal until the database is back: %s", exc)
+        self._gone = str(exc)
+
+    def _say_back(self) -> None:
+        if self._gone:
+            log.warning("the database is back; the calls that waited are in the log")
+        self._gone = ""
