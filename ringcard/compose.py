@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
@@ -18,13 +18,16 @@ from typing import Any
 from config.settings import Settings
 from lookup import numbers
 from lookup.answers import Number
+from lookup.breaker import StoreGone
 from lookup.engine import Engine
+from lookup.notices import LiveCall
 from lookup.redis_cards import RedisCards
 from lookup.sql_cards import SqlCards
 from records.database import open_database
 from records.errors import DatabaseGone
 from records.touched import Touched
 from ringcard.from_settings import own_numbers, plans, redis_url
+from ringcard.redis_server import SOCKET, server_folder
 from ringcard.serving import StartError, either, ended, unless_broken
 
 log = logging.getLogger(__name__)
@@ -44,9 +47,23 @@ async def open_engine(stack: AsyncExitStack, settings: Settings) -> Engine:
     return engine
 
 
-async def forget(engine: Engine, touched: Touched) -> None:
-    """The cache lets go of what a change of the records made wrong. Raises StoreGone."""
-    await engine.forget(touched.keys, touched.tails)
+def forget(settings: Settings, touched: Touched) -> None:
+    """For commands: the cache lets go of what a change of the records made wrong. Without Redis it is only said.
+
+    Our own Redis keeps nothing while it does not run, so then there is nothing to forget.
+    """
+    if touched and (settings.store.redis_url or (server_folder(settings.data_dir) / SOCKET).exists()):
+        asyncio.run(_forget(settings, touched))
+
+
+async def _forget(settings: Settings, touched: Touched) -> None:
+    async with AsyncExitStack() as stack:
+        engine = await open_engine(stack, settings)
+        try:
+            await engine.forget(touched.keys, touched.tails)
+        except StoreGone as exc:
+            ttl_s = settings.lookup.card_ttl_s
+            log.warning("redis cannot be told (%s); calls may show the cards from before for up to %d s", exc, ttl_s)
 
 
 def reader(settings: Settings) -> Callable[[str], Number]:
@@ -92,6 +109,10 @@ async def run_ari(settings: Settings, stop: asyncio.Event) -> None:
         stack.push_async_callback(notices.close)
         journal = Journal(journal_path(settings))
         stack.callback(journal.close)
+
+        async def told() -> Sequence[LiveCall]:
+            return (await notices.snapshot())[1]
+
         link = AriLink(settings.asterisk, events.NEEDED)
         rules = Rules(
             node=settings.asterisk.node,
@@ -105,6 +126,7 @@ async def run_ari(settings: Settings, stop: asyncio.Event) -> None:
             link,
             engine,
             tell=notices.publish,
+            recall=told,
             record=journal.append,
             rules=rules,
             app=settings.asterisk.app,

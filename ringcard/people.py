@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import asyncio
-import contextlib
 import getpass
 import sys
 from collections.abc import Callable
@@ -30,7 +28,7 @@ def _add(settings: Settings, engine: Engine, args: argparse.Namespace) -> None:
         touched = Touched()
         for phone in args.phone:
             touched |= users.seat(session, user.id, settings.asterisk.node, phone)
-    _forget(settings, touched)
+    compose.forget(settings, touched)
     print(
         f"{user.name} can sign in as {user.login!r}" + (f" and sits at {', '.join(args.phone)}." if args.phone else ".")
     )
@@ -57,7 +55,7 @@ def _set_password(settings: Settings, engine: Engine, args: argparse.Namespace) 
 def _deactivate(settings: Settings, engine: Engine, args: argparse.Namespace) -> None:
     with writing(engine) as session:
         touched = users.deactivate(session, _person(session, args.login).id)
-    _forget(settings, touched)
+    compose.forget(settings, touched)
     print(f"{args.login} cannot sign in any more and is not rung.")
 
 
@@ -99,14 +97,3 @@ def _password(args: argparse.Namespace) -> str:
     if first != again:
         raise Refused("the two passwords differ; nothing was changed")
     return first
-
-
-def _forget(settings: Settings, touched: Touched) -> None:
-    """A changed person stands on many cards: the cache lets go of them, so that the next call sees the change."""
-    if touched:
-        asyncio.run(_forget_in_cache(settings, touched))
-
-
-async def _forget_in_cache(settings: Settings, touched: Touched) -> None:
-    async with contextlib.AsyncExitStack() as stack:
-        await compose.forget(await compose.open_engine(stack, settings), touched)
