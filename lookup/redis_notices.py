@@ -149,16 +149,22 @@ class RedisNotices:
         return (last[0][0].decode() if last else "0-0"), calls
 
     async def follow(self, after_id: str) -> AsyncIterator[tuple[str, Notice]]:
-        """Every notice after `after_id` with its id, for ever. Raises StoreGone: take a snapshot and follow again."""
+        """Every notice after `after_id` with its id, for ever. Raises StoreGone: take a snapshot and follow again.
+
+        `after_id` may be older than the stream, which then is read from its beginning.
+        """
+        last_read = ""
         while True:
             try:
                 entries = await self._read(after_id)
                 if not entries and await self._lost(after_id):
                     raise StoreGone("redis came back without its notices")
+                if len(entries) == AT_ONCE and last_read and await self._trimmed(last_read):
+                    raise StoreGone("the stream of notices was faster than we read it")
             except (RedisError, OSError, TimeoutError) as exc:
                 raise StoreGone(_why(exc)) from exc
             for raw_id, fields in entries:
-                after_id = raw_id.decode()
+                after_id = last_read = raw_id.decode()
                 notice = notices.from_bytes(fields.get(b"n", b""))
                 if notice is not None:  # of another version of this program
                     yield after_id, notice
@@ -171,6 +177,11 @@ class RedisNotices:
         """Whether the stream is younger than what was already read from it."""
         newest: Any = await self._redis.xrevrange(STREAM, count=1)
         return (_position(newest[0][0].decode()) if newest else (0, 0)) < _position(after_id)
+
+    async def _trimmed(self, last_read: str) -> bool:
+        """Whether the stream begins after what was read last: then there may have been more in between."""
+        oldest: Any = await self._redis.xrange(STREAM, count=1)
+        return bool(oldest) and _position(oldest[0][0].decode()) > _position(last_read)
 
     async def close(self) -> None:
         """Publish what waits, for a second at most, and let go of the connections."""

@@ -8,7 +8,7 @@ import pytest
 
 from lookup.breaker import StoreGone
 from lookup.notices import LiveCall, Notice, RungPhone
-from lookup.redis_notices import RedisNotices
+from lookup.redis_notices import STREAM, RedisNotices
 from ringcard.redis_server import OwnServer
 from tests.fixtures.redis import command, frozen, kill
 
@@ -171,5 +171,42 @@ async def test_who_follows_learns_that_the_stream_was_lost(
         command(redis_server, "FLUSHALL")
         with pytest.raises(StoreGone, match="without its notices"):
             await following
+    finally:
+        await stream.close()
+
+
+async def test_who_follows_too_slowly_learns_that_notices_were_missed(
+    redis_server: OwnServer, redis_url: str, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr("lookup.redis_notices.AT_ONCE", 10)
+    stream = RedisNotices(redis_url)
+    try:
+        names = [f"call{number}" for number in range(40)]
+        for name in names:
+            stream.publish(notice(replace(RINGING, call_id=name)))
+        await live(stream, **dict.fromkeys(names, RINGING.version))
+        seen = []
+
+        async def follow() -> None:
+            async for _, each in stream.follow("0-0"):
+                seen.append(each)
+                if len(seen) == 10:
+                    command(redis_server, f"XTRIM {STREAM} MAXLEN 15")
+
+        with pytest.raises(StoreGone, match="faster than we read"):
+            await follow()
+        assert len(seen) == 10
+    finally:
+        await stream.close()
+
+
+async def test_who_follows_from_before_the_beginning_gets_all_there_is(redis_server: OwnServer, redis_url: str):
+    stream = RedisNotices(redis_url)
+    try:
+        stream.publish(notice(RINGING))
+        await live(stream, a=1000)
+        command(redis_server, f"XTRIM {STREAM} MAXLEN 0")
+        stream.publish(notice(ENDED))
+        assert await followed(stream, "0-0", 1) == [notice(ENDED)]
     finally:
         await stream.close()
