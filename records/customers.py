@@ -60,22 +60,45 @@ def add_customer(
 ) -> tuple[Customer, Touched]:
     """A new customer. `numbers` are texts, or (text, label); `fields` are those of CHANGEABLE.
 
-    Calls that came from these numbers before are theirs now. Raises Refused (no name, a number without digits) or
-    Conflict (the external_id is in use).
+    Calls that came from these numbers before are theirs now. Raises Refused (no name, a number without digits),
+    NotFound (manager_id) or Conflict (the external_id is in use).
     """
-    customer = Customer(
-        name="", created_by_id=created_by_id, created_at=datetime.now(UTC), updated_at=datetime.now(UTC)
-    )
+    customer = new_customer(session, read_number, name=name, numbers=numbers, created_by_id=created_by_id, **fields)
+    return customer, settle(session, [customer])
+
+
+def new_customer(
+    session: Session,
+    read_number: Reader,
+    *,
+    name: str,
+    numbers: Iterable[str | tuple[str, str]] = (),
+    created_by_id: int | None = None,
+    **fields: Any,
+) -> Customer:
+    """`add_customer` without its second half: for many at once, which `settle` then writes together."""
+    now = datetime.now(UTC)
+    customer = Customer(name="", created_by_id=created_by_id, created_at=now, updated_at=now)
     _apply(session, customer, {"name": name, **fields})
-    session.add(customer)
     for item in numbers:
         raw, label = (item, "") if isinstance(item, str) else item
         number = phone_number(raw, read_number, label)
         if _same(customer.numbers, number) is None:
             customer.numbers.append(number)
+    session.add(customer)
+    return customer
+
+
+def settle(session: Session, new: Sequence[Customer]) -> Touched:
+    """Writes what `new_customer` made, and gives these customers the earlier calls from their numbers."""
     session.flush()
-    _adopt_calls(session, customer.numbers)
-    return customer, _touched_by(customer)
+    numbers = [number for customer in new for number in customer.numbers]
+    _adopt_calls(session, numbers)
+    return Touched(
+        frozenset(number.match_key for number in numbers if number.match_key),
+        frozenset(number.nsn_tail for number in numbers if number.nsn_tail),
+        frozenset(customer.id for customer in new),
+    )
 
 
 def attach_number(session: Session, read_number: Reader, customer_id: int, raw: str, label: str = "") -> Touched:
@@ -207,24 +230,15 @@ def _same(numbers: Iterable[PhoneNumber], number: PhoneNumber) -> PhoneNumber | 
     return None
 
 
-def _touched_by(customer: Customer) -> Touched:
-    return Touched(
-        frozenset(number.match_key for number in customer.numbers if number.match_key),
-        frozenset(number.nsn_tail for number in customer.numbers if number.nsn_tail),
-        frozenset({customer.id}),
-    )
-
-
 def _adopt_calls(session: Session, numbers: Iterable[PhoneNumber]) -> None:
-    """Earlier calls of nobody become this customer's, where nobody else has the number."""
-    for number in numbers:
-        owners = select(PhoneNumber.customer_id).where(PhoneNumber.match_key == number.match_key).distinct()
-        if number.match_key and session.scalars(owners).all() == [number.customer_id]:
-            session.execute(
-                update(CallRow)
-                .where(CallRow.caller_key == number.match_key, CallRow.customer_id.is_(None))
-                .values(customer_id=number.customer_id)
-            )
+    """Earlier calls of nobody become the customer's who has the number, where nobody else has it."""
+    keys = {number.match_key for number in numbers if number.match_key}
+    of_nobody = select(CallRow.caller_key).where(CallRow.caller_key.in_(keys), CallRow.customer_id.is_(None)).distinct()
+    for key in session.scalars(of_nobody).all():
+        owners = session.scalars(select(PhoneNumber.customer_id).where(PhoneNumber.match_key == key).distinct()).all()
+        if len(owners) == 1:
+            mine = update(CallRow).where(CallRow.caller_key == key, CallRow.customer_id.is_(None))
+            session.execute(mine.values(customer_id=owners[0]))
 
 
 def _matches(search: str) -> Any:

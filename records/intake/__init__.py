@@ -1,0 +1,1 @@
+"""Data from outside: files that a company already has become customers."""

@@ -1,0 +1,272 @@
+"""Importing customers from the files that companies have: what is understood, and what is said when it is not."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from sqlalchemy import Engine
+
+from lookup.numbers import NumberPlan, read
+from records import customers, users
+from records.database import reading, writing
+from records.errors import Refused
+from records.intake.csv_file import ImportResult, import_customers
+from records.numbers import ReadNumber
+from records.tables import Customer
+from records.touched import Touched
+
+
+def read_number(raw: str) -> ReadNumber:
+    return read(raw, NumberPlan("KH", "23"))
+
+
+def run(database: Engine, tmp_path: Path, text: str | bytes, *, dry_run: bool = False) -> ImportResult:
+    path = tmp_path / "customers.csv"
+    path.write_bytes(text if isinstance(text, bytes) else text.encode())
+    return import_customers(database, path, read_number, dry_run=dry_run)
+
+
+def counts(result: ImportResult) -> tuple[int, int, int, int]:
+    return result.added, result.changed, result.unchanged, len(result.errors)
+
+
+def stored(database: Engine) -> list[tuple[str, list[str]]]:
+    with reading(database) as session:
+        page = customers.list_customers(session, limit=500)
+        return [(row.name, [number.match_key or number.raw for number in row.numbers]) for row in page.items]
+
+
+FULL = """\
+external_id,name,company,phones,email,address,debt,currency,manager,note
+7,Sok Dara,Rice Mill,"012 345 678; 023 988 710",dara@mill.example,"18 Street 271, Phnom Penh","1,250.50",USD,Vanna,rice
+8,Иванов Пётр,Алатау,+7 (701) 555-01-32,,,,,,
+"""
+
+
+def test_every_column_arrives(database: Engine, tmp_path: Path) -> None:
+    with writing(database) as session:
+        users.add_user(session, "vanna", "Keo Vanna", "a long password")
+    result = run(database, tmp_path, FULL)
+    assert counts(result) == (2, 0, 0, 0)
+    assert result.keys.keys == {"+85512345678", "+85523988710", "+77015550132"}
+    with reading(database) as session:
+        (dara,) = customers.customers_with(session, "+85523988710")
+        assert dara.manager is not None
+        assert (dara.external_id, dara.name, dara.company, dara.manager.login) == (
+            "7",
+            "Sok Dara",
+            "Rice Mill",
+            "vanna",
+        )
+        assert (dara.debt_minor, dara.currency) == (125050, "USD")
+        assert (dara.email, dara.address, dara.note) == (
+            "dara@mill.example",
+            "18 Street 271, Phnom Penh",
+            "rice",
+        )
+
+
+def test_the_same_file_again_changes_nothing(database: Engine, tmp_path: Path) -> None:
+    text = FULL.replace("Vanna", "")
+    run(database, tmp_path, text)
+    before = stored(database)
+    again = run(database, tmp_path, text)
+    assert counts(again) == (0, 0, 2, 0)
+    assert again.keys == Touched()
+    assert stored(database) == before
+    with reading(database) as session:
+        assert {row.version for row in session.query(Customer)} == {1}
+
+
+def test_a_row_without_a_number_is_told_and_the_others_arrive(database: Engine, tmp_path: Path) -> None:
+    result = run(database, tmp_path, "name,phone\nA,012345678\nB,\n,\nC,092345678\n")
+    assert counts(result) == (2, 0, 0, 1)
+    assert str(result.errors[0]) == (
+        "row 3, column number: B has no phone number; write one, best with + and the country code"
+    )
+    assert stored(database) == [("A", ["+85512345678"]), ("C", ["+85592345678"])]
+
+
+@pytest.mark.parametrize(
+    ("row", "column", "message"),
+    [
+        (",012345679,,,,", "name", "has no name"),
+        ("B,n/a,,,,", "number", "'n' cannot be read; write the whole number"),
+        ("B,8.55123E+10,,,,", "number", "format the column as text"),
+        ("B,012345679,lots,,,", "debt", "'lots' is no amount"),
+        ("B,012345679,5,dollars,,", "currency", "write its three letters"),
+        ("B,012345679,5,USD,nobody,", "manager", "nobody has the login 'nobody'; add them first"),
+        ("B,012345679,5,USD,,,,,", None, ""),
+        ("B,012345679,5,USD,,,x", None, "has 7 cells and the header 6"),
+        ('B,"012345679" x,5,USD,,', None, "close every quotation mark"),
+        ('B,"012345679,5,USD,,', None, "close every quotation mark"),
+    ],
+)
+def test_each_mistake_in_a_row_is_named_with_its_place(
+    database: Engine, tmp_path: Path, row: str, column: str | None, message: str
+) -> None:
+    result = run(database, tmp_path, f"name,phone,debt,currency,manager,note\nA,012345678,,,,\n{row}\n")
+    if not message:
+        assert counts(result) == (2, 0, 0, 0)
+        return
+    assert counts(result) == (1, 0, 0, 1)
+    assert (result.errors[0].row, result.errors[0].column) == (3, column)
+    assert message in result.errors[0].message
+
+
+@pytest.mark.parametrize("delimiter", [",", ";", "\t"])
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "cp1251", "utf-16"])
+def test_the_usual_programs_files_are_read(
+    sqlite_database: Engine, tmp_path: Path, delimiter: str, encoding: str
+) -> None:
+    text = delimiter.join(("Имя", "Телефон", "Долг")) + "\r\n" + delimiter.join(("Пётр", "+7 701 555 01 32", '"1,50"'))
+    assert counts(run(sqlite_database, tmp_path, text.encode(encoding))) == (1, 0, 0, 0)
+    with reading(sqlite_database) as session:
+        row = session.query(Customer).one()
+        assert (row.name, row.debt_minor) == ("Пётр", 150)
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        "name,phone",
+        "Name , Phone Number",
+        "FULL_NAME,Tel.",
+        "customer,Mobile",
+        "Company,Phone 1",
+        "ФИО,Номер телефона",
+        "ឈ្មោះ,ទូរស័ព្ទ",
+        '"Name","Phone (work)"',
+        "Client (legal),Work_Phone 2",
+        "sep=,\nname,phone",
+    ],
+)
+def test_headers_are_understood_however_they_are_written(sqlite_database: Engine, tmp_path: Path, header: str) -> None:
+    assert counts(run(sqlite_database, tmp_path, f"{header}\nA,012345678\n")) == (1, 0, 0, 0)
+    assert stored(sqlite_database) == [("A", ["+85512345678"])]
+
+
+def test_several_phone_columns_keep_their_labels_and_first_and_last_names_are_joined(
+    sqlite_database: Engine, tmp_path: Path
+) -> None:
+    text = "Last name,First Name,Work phone,Mobile Phone,Phone 2,Shoe size\nDara,Sok,023988710,012345678,,43\n"
+    result = run(sqlite_database, tmp_path, text)
+    assert result.unused_columns == ("Shoe size",)
+    with reading(sqlite_database) as session:
+        row = session.query(Customer).one()
+        assert row.name == "Sok Dara"
+        assert [(number.raw, number.label) for number in row.numbers] == [
+            ("023988710", "work"),
+            ("012345678", "mobile"),
+        ]
+
+
+@pytest.mark.parametrize(
+    ("cell", "keys"),
+    [
+        ('"012345678, 092345678"', ["+85512345678", "+85592345678"]),
+        ("012345678;092345678", ["+85512345678", "+85592345678"]),
+        ("012345678/092345678", ["+85512345678", "+85592345678"]),
+        ('"012345678\n092345678"', ["+85512345678", "+85592345678"]),
+        ("012/345/678", ["+85512345678"]),
+        ("'012345678", ["+85512345678"]),
+        ('"=""012345678"""', ["+85512345678"]),
+        ("012 345 678 / +855 12 345 678", ["+85512345678"]),
+    ],
+)
+def test_a_cell_may_hold_several_numbers(sqlite_database: Engine, tmp_path: Path, cell: str, keys: list[str]) -> None:
+    assert counts(run(sqlite_database, tmp_path, f"name,phone\nA,{cell}\n")) == (1, 0, 0, 0)
+    assert stored(sqlite_database) == [("A", keys)]
+
+
+def test_what_looks_like_a_formula_stays_text(sqlite_database: Engine, tmp_path: Path) -> None:
+    run(sqlite_database, tmp_path, 'name,phone,note\n"=HYPERLINK(""http://x"")",012345678,@SUM(1)\n')
+    with reading(sqlite_database) as session:
+        row = session.query(Customer).one()
+        assert (row.name, row.note) == ('=HYPERLINK("http://x")', "@SUM(1)")
+
+
+def test_a_row_is_theirs_who_has_the_number(database: Engine, tmp_path: Path) -> None:
+    run(database, tmp_path, "name,phone,note\nSok Dara,012345678,old\n")
+    result = run(database, tmp_path, "name,phone,note\nSok D.,+855 12 345 678; 092345678,\n")
+    assert counts(result) == (0, 1, 0, 0)
+    assert result.keys.keys == {"+85512345678", "+85592345678"}
+    assert stored(database) == [("Sok D.", ["+85512345678", "+85592345678"])]
+    with reading(database) as session:
+        assert session.query(Customer).one().note == "old"
+
+
+def test_people_who_share_a_number_stay_two_however_often_they_are_imported(database: Engine, tmp_path: Path) -> None:
+    text = "name,phone\nHeng Ratha,023987654\nHeng Sopheap,023987654\n"
+    assert counts(run(database, tmp_path, text)) == (2, 0, 0, 0)
+    assert counts(run(database, tmp_path, text)) == (0, 0, 2, 0)
+    result = run(database, tmp_path, "name,phone\nHeng Bopha,023987654\n")
+    assert counts(result) == (0, 0, 0, 1)
+    assert "several customers have it (Heng Ratha, Heng Sopheap)" in result.errors[0].message
+
+
+def test_an_external_id_finds_a_customer_whose_number_and_name_changed(database: Engine, tmp_path: Path) -> None:
+    run(database, tmp_path, "id,name,phone\n7,Sok Dara,012345678\n")
+    assert counts(run(database, tmp_path, "id,name,phone\n7,Chan Dara,092345678\n")) == (0, 1, 0, 0)
+    assert stored(database) == [("Chan Dara", ["+85512345678", "+85592345678"])]
+    result = run(database, tmp_path, "id,name,phone\n7,Chan Dara,092345678\n7,Other,016555019\n")
+    assert counts(result) == (0, 0, 1, 1)
+    assert "earlier row" in result.errors[0].message
+
+
+def test_the_first_import_with_external_ids_doubles_nobody(database: Engine, tmp_path: Path) -> None:
+    run(database, tmp_path, "name,phone\nSok Dara,012345678\n")
+    assert counts(run(database, tmp_path, "id,name,phone\n7,sok dara,012345678\n8,Brother,012345678\n")) == (1, 1, 0, 0)
+    with reading(database) as session:
+        assert {row.external_id: row.name for row in session.query(Customer)} == {"7": "sok dara", "8": "Brother"}
+
+
+def test_two_rows_of_one_customer_become_one_with_both_numbers(database: Engine, tmp_path: Path) -> None:
+    text = "name,phone,note\nA,012345678,\nB,016555019,\nA,012345678/092345678,likes rice\n"
+    assert counts(run(database, tmp_path, text)) == (2, 1, 0, 0)
+    assert stored(database) == [("A", ["+85512345678", "+85592345678"]), ("B", ["+85516555019"])]
+
+
+def test_a_dry_run_counts_and_writes_nothing(database: Engine, tmp_path: Path) -> None:
+    text = "name,phone\nA,012345678\nA,012345678\nB,\n" + "".join(f"N{n},0923{n:05}\n" for n in range(150))
+    result = run(database, tmp_path, text, dry_run=True)
+    assert stored(database) == []
+    assert result.keys == Touched()
+    assert counts(run(database, tmp_path, text)) == counts(result) == (151, 0, 1, 1)
+
+
+def test_progress_is_told_and_many_rows_arrive(database: Engine, tmp_path: Path) -> None:
+    path = tmp_path / "many.csv"
+    path.write_text("name,phone\n" + "".join(f"Customer {n},0923{n:05}\n" for n in range(450)))
+    told: list[int] = []
+    result = import_customers(database, path, read_number, told.append)
+    assert result.added == 450
+    assert told == [100, 200, 300, 400, 450]
+
+
+@pytest.mark.parametrize(
+    ("body", "message"),
+    [
+        (None, "cannot read .*No such file"),
+        (b"", "is empty"),
+        (b"\n\nname,phone\n", "is empty, or its first line"),
+        (b"PK\x03\x04....", "save it as 'CSV UTF-8'"),
+        (b"name,shoes\nA,43\n", "no column for the phone; call it 'phone'.*found are: name, shoes"),
+        (b"phone\n012345678\n", "no column for the name"),
+        (b"\x00\xff\xfe\x00", "no column for the name"),
+    ],
+)
+def test_a_file_that_cannot_be_imported_is_refused_with_what_to_do(
+    sqlite_database: Engine, tmp_path: Path, body: bytes | None, message: str
+) -> None:
+    path = tmp_path / "customers.csv"
+    if body is not None:
+        path.write_bytes(body)
+    with pytest.raises(Refused, match=message):
+        import_customers(sqlite_database, path, read_number)
+
+
+def test_a_folder_is_no_file(sqlite_database: Engine, tmp_path: Path) -> None:
+    with pytest.raises(Refused, match="Is a directory"):
+        import_customers(sqlite_database, tmp_path, read_number)
