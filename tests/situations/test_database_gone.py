@@ -15,7 +15,9 @@ from lookup.answers import Caller, Found, Unavailable
 from lookup.engine import Engine
 from lookup.redis_cards import RedisCards
 from lookup.sql_cards import SqlCards
+from ringcard.redis_server import OwnServer
 from tests.fixtures.postgres import TEMPLATE, PostgresServer
+from tests.fixtures.redis import frozen
 from tests.situations.lookups_flowing import PLANS, Looked, Lookups, caller, fill, lookups_flow, nothing_left, outages
 
 CUSTOMERS = 2000
@@ -183,4 +185,23 @@ async def test_a_postgresql_that_is_frozen_and_let_go_again(
     assert named(known(lookups.all))
     assert unavailable(new(meanwhile))
     assert named(afterwards)
+    assert outages(caplog, "database") == ["database gone", "database is back"]
+
+
+async def test_redis_and_database_frozen_together(
+    breakable_redis: OwnServer, own_postgres: PostgresServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    url = own_postgres.new_database(TEMPLATE)
+    fill(url, CUSTOMERS)
+    async with lookups_with_known_callers(breakable_redis.url, url) as (engine, lookups):
+        await until_new_callers_are_named(lookups)
+        own_postgres.freeze()
+        with frozen(breakable_redis.pid):
+            meanwhile = (await lookups.more(100))[10:]
+        own_postgres.resume()
+        await until_new_callers_are_named(lookups)
+        await lookups.until(lambda answer: isinstance(answer, Found) and answer.source == "cache")
+        assert engine.outages == {}
+    assert unavailable(meanwhile)
+    assert outages(caplog, "redis") == ["redis gone", "redis is back"]
     assert outages(caplog, "database") == ["database gone", "database is back"]
