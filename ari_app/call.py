@@ -12,9 +12,9 @@ program loses sight of is a line missing on a screen and never a phone that does
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
-from typing import Any
+from typing import Any, Literal
 
 from ari_app.actions import Action, Follow, HandBack, LookUp, Record, SetChannel, Tell
 from ari_app.events import (
@@ -33,7 +33,7 @@ from lookup.answers import Answer, Caller, Found, Unavailable, Unknown, Withheld
 from lookup.channel_values import channel_values
 from lookup.links import Addresses, addresses
 from lookup.naming import clean, phone_name
-from lookup.notices import Kind, LiveCall, Notice, PhoneState, RungPhone
+from lookup.notices import Kind, LiveCall, Notice, RungPhone
 from lookup.routing import Route, route
 from records.facts import CallFacts, LegFacts, call_id_of
 
@@ -61,17 +61,17 @@ class Rules:
     link_s: int  # how long a card link given to a phone works
 
 
-@dataclass(slots=True)
-class Leg:
-    """One attempt to ring one phone."""
+@dataclass(frozen=True, slots=True)
+class Who:
+    """What an answer says of the caller, in ids: enough to show the call, to record it and to take it up again."""
 
-    endpoint: str
-    state: PhoneState
-    started_ms: int
-    since_ms: int
-    answered_ms: int = 0
-    ended_ms: int = 0
-    outcome: str = ""
+    answer: Literal["looking", "found", "unknown", "withheld", "unavailable"] = "looking"
+    number: str = ""  # E.164 where it could be read, else as received; empty until known, and when withheld
+    key: str = ""  # match_key
+    customer_ids: tuple[int, ...] = ()
+    customer_id: int | None = None
+    tier: str = ""
+    reason: str = ""
 
 
 class Call:
@@ -81,10 +81,10 @@ class Call:
         self.call_id = call_id_of(rules.node, arrived.linkedid)
         self.did = rules.did(arrived.did)
         self.state = State.LOOKING
-        self.answer: Answer | None = None
+        self.who = Who()
         self.route = Route((), "")
         self.shown_name = ""
-        self.legs: dict[str, Leg] = {}  # by the phone's channel id
+        self.legs: dict[str, RungPhone] = {}  # attempts to ring a phone, by the phone's channel id
         self.answered_ms = 0
         self.answered_endpoint = ""
         self.ended_ms = 0
@@ -92,6 +92,40 @@ class Call:
         self.hangup_by = ""
         self.cause = 0
         self.version = 0
+
+    @classmethod
+    def restored(cls, told: LiveCall, rules: Rules) -> Call:
+        """A call that is under way, as whoever followed it before us last told it.
+
+        The steps of its route were not told, so a phone that rings from now on carries the reason of the whole route.
+        """
+        arrived = Arrived(
+            channel_id=told.uniqueid,
+            at_ms=told.started_ms,
+            linkedid=told.linkedid,
+            number=told.caller_number,
+            name=told.caller_name,
+            presentation="",
+            did=told.called_number,
+            trunk=told.trunk,
+        )
+        call = cls(arrived, rules)
+        call.version = told.version
+        call.who = Who(
+            told.answer,
+            told.caller_number,
+            told.caller_key,
+            told.customer_ids,
+            told.customer_id,
+            told.tier,
+            told.match_reason,
+        )
+        call.route = Route((), told.route_reason)
+        call.shown_name = told.shown_name
+        call.legs = {phone.channel_id: phone for phone in told.phones}
+        call.answered_endpoint, call.answered_ms = told.answered_endpoint, told.answered_ms
+        call.state = call._state_of_legs()
+        return call
 
     @property
     def caller(self) -> Caller:
@@ -118,11 +152,11 @@ class Call:
 
     def _hand_back(self, event: Looked) -> list[Action]:
         """The answer came in time: name, route and links go onto the channel, and the channel back to the dialplan."""
-        self.answer = event.answer
+        self.who = _who(event.answer, self.arrived.number)
         self.state = State.WAITING
         self.route = route(event.answer, self.did, self.rules.routing, self.rules.node)
         self.shown_name = phone_name(event.answer) if isinstance(event.answer, Found) else ""
-        values = channel_values(self.call_id, event.answer, self.route, self.shown_name, self._links(event.at_ms))
+        values = channel_values(self.call_id, event.answer, self.route, self.shown_name, self._links(event))
         channel_id = self.arrived.channel_id
         actions: list[Action] = [SetChannel(channel_id, values), HandBack(channel_id), Record(self.facts())]
         if isinstance(event.answer, Unavailable):
@@ -135,9 +169,9 @@ class Call:
 
     def _learn(self, event: Looked) -> list[Action]:
         """The answer came after the call went on: the screen and the log still profit from it."""
-        if self.answer is not None and isinstance(event.answer, Unavailable):
+        if self.who.answer != "looking" and isinstance(event.answer, Unavailable):
             return []
-        self.answer = event.answer
+        self.who = _who(event.answer, self.arrived.number)
         return [*self._tell_if_seen("ringing", event.at_ms), Record(self.facts())]
 
     def _look_again(self, event: Arrived) -> list[Action]:
@@ -146,28 +180,29 @@ class Call:
         return [Follow(event.channel_id), LookUp(self.caller)]
 
     def _ring(self, event: RingBegan) -> list[Action]:
-        leg = self.legs.get(event.peer_id)
-        if leg is None:
-            self.legs[event.peer_id] = Leg(event.endpoint, "ringing", event.at_ms, event.at_ms)
+        self._leg(event)
         return self._settle("ringing", event.at_ms)
 
     def _talk(self, event: RingAnswered) -> list[Action]:
         """A person's phone answered. That the channel itself went Up says nothing: queues and menus answer first."""
-        leg = self.legs.setdefault(event.peer_id, Leg(event.endpoint, "ringing", event.at_ms, event.at_ms))
+        leg = self._leg(event)
         moved = bool(self.answered_endpoint)
-        for other in self.legs.values():
-            if other is not leg and other.state == "talking":
-                _stop(other, event.at_ms, other.outcome)
-        leg.state, leg.since_ms, leg.answered_ms, leg.outcome = "talking", event.at_ms, event.at_ms, "answered"
+        for peer_id, other in self.legs.items():
+            if peer_id != event.peer_id and other.state == "talking":
+                self.legs[peer_id] = _stopped(other, event.at_ms, other.outcome)
+        self.legs[event.peer_id] = replace(
+            leg, state="talking", since_ms=event.at_ms, answered_ms=event.at_ms, outcome="answered"
+        )
         self.answered_endpoint = event.endpoint
         self.answered_ms = self.answered_ms or event.at_ms
         return [*self._settle("moved" if moved else "answered", event.at_ms), Record(self.facts())]
 
     def _ring_ended(self, event: RingEnded) -> list[Action]:
-        leg = self.legs.setdefault(event.peer_id, Leg(event.endpoint, "ringing", event.at_ms, event.at_ms))
+        leg = self._leg(event)
         if leg.state == "stopped":
             return []
-        _stop(leg, event.at_ms, _LEG_OUTCOMES.get(event.status, "failed"))
+        outcome = leg.outcome or _LEG_OUTCOMES.get(event.status, "failed")
+        self.legs[event.peer_id] = _stopped(leg, event.at_ms, outcome)
         return self._settle("ringing", event.at_ms)
 
     def _hung_up(self, event: HungUp) -> list[Action]:
@@ -176,9 +211,9 @@ class Call:
 
     def _end(self, event: Gone) -> list[Action]:
         self.ended_ms, self.cause, self.state = event.at_ms, event.cause, State.ENDED
-        for leg in self.legs.values():
+        for peer_id, leg in self.legs.items():
             if leg.state != "stopped":
-                _stop(leg, event.at_ms, leg.outcome or "cancelled")
+                self.legs[peer_id] = _stopped(leg, event.at_ms, leg.outcome or "cancelled")
         self.outcome = self._outcome()
         if not self.hangup_by and self.answered_ms:
             self.hangup_by = "callee"
@@ -186,12 +221,30 @@ class Call:
 
     # --- what follows from the legs ---
 
+    def _leg(self, event: RingBegan | RingAnswered | RingEnded) -> RungPhone:
+        """The attempt that the event is about; a new one when nothing was heard of it, with the reason of its step."""
+        leg = self.legs.get(event.peer_id)
+        if leg is None:
+            reasons = {phone.name: step.reason for step in self.route.steps for phone in step.phones}
+            leg = self.legs[event.peer_id] = RungPhone(
+                endpoint=event.endpoint,
+                state="ringing",
+                since_ms=event.at_ms,
+                reason=reasons.get(event.endpoint, self.route.reason),
+                channel_id=event.peer_id,
+                started_ms=event.at_ms,
+            )
+        return leg
+
     def _settle(self, kind: Kind, at_ms: int) -> list[Action]:
-        states = {leg.state for leg in self.legs.values()}
-        self.state = State.TALKING if "talking" in states else State.RINGING if "ringing" in states else State.WAITING
+        self.state = self._state_of_legs()
         if self.state is State.TALKING and kind == "ringing":
             kind = "answered"
         return self._tell_if_seen(kind, at_ms)
+
+    def _state_of_legs(self) -> State:
+        states = {leg.state for leg in self.legs.values()}
+        return State.TALKING if "talking" in states else State.RINGING if "ringing" in states else State.WAITING
 
     def _tell_if_seen(self, kind: Kind, at_ms: int) -> list[Action]:
         """Nothing is told of a call that no phone has rung for."""
@@ -209,17 +262,15 @@ class Call:
             return "declined"
         return "failed" if last is None and self.cause in NOBODY_THERE else "missed"
 
-    def _links(self, at_ms: int) -> Addresses | None:
-        chosen = self.answer.chosen if isinstance(self.answer, Found) else None
-        if chosen is None:
+    def _links(self, event: Looked) -> Addresses | None:
+        if not isinstance(event.answer, Found) or event.answer.chosen is None:
             return None
-        expires_at = at_ms // 1000 + self.rules.link_s
-        return addresses(self.rules.public_url, self.rules.secret, chosen, self.call_id, expires_at)
+        expires_at = event.at_ms // 1000 + self.rules.link_s
+        return addresses(self.rules.public_url, self.rules.secret, event.answer.chosen, self.call_id, expires_at)
 
     # --- the call as others see it ---
 
     def live(self) -> LiveCall:
-        found = self.answer if isinstance(self.answer, Found) else None
         return LiveCall(
             call_id=self.call_id,
             node=self.rules.node,
@@ -227,22 +278,24 @@ class Call:
             version=self.version,
             started_ms=self.arrived.at_ms,
             direction="inbound",
-            answer=_ANSWERS[type(self.answer)],
-            caller_number=self._caller_number(),
+            answer=self.who.answer,
+            caller_number=self.who.number,
             caller_name=clean(self.arrived.name),
             shown_name=self.shown_name,
             called_number=clean(self.arrived.did),
             trunk=self.arrived.trunk,
-            customer_ids=tuple(card.customer_id for card in found.candidates) if found else (),
-            customer_id=found.chosen.customer_id if found and found.chosen else None,
-            tier=found.tier if found else "",
-            match_reason=self.answer.reason if self.answer else "",
+            customer_ids=self.who.customer_ids,
+            customer_id=self.who.customer_id,
+            tier=self.who.tier,
+            match_reason=self.who.reason,
             route_reason=self.route.reason,
             phones=self._phones(),
             answered_endpoint=self.answered_endpoint,
             answered_ms=self.answered_ms,
             ended_ms=self.ended_ms,
             outcome=self.outcome,
+            uniqueid=self.arrived.channel_id,
+            caller_key=self.who.key,
         )
 
     def facts(self) -> CallFacts:
@@ -251,7 +304,7 @@ class Call:
             call_id=live.call_id,
             node=live.node,
             linkedid=live.linkedid,
-            uniqueid=self.arrived.channel_id,
+            uniqueid=live.uniqueid,
             version=live.version,
             direction=live.direction,
             outcome=live.outcome,
@@ -259,7 +312,7 @@ class Call:
             answered_ms=live.answered_ms,
             ended_ms=live.ended_ms,
             caller_number=live.caller_number,
-            caller_key="" if self.answer is None or isinstance(self.answer, Withheld) else self.answer.number.match_key,
+            caller_key=live.caller_key,
             caller_name=live.caller_name,
             shown_name=live.shown_name,
             called_number=live.called_number,
@@ -270,39 +323,50 @@ class Call:
             answered_endpoint=live.answered_endpoint if live.answered_ms else "",
             hangup_by=self.hangup_by,
             hangup_cause=self.cause,
-            legs=tuple(
-                LegFacts(channel_id, leg.endpoint, leg.started_ms, leg.answered_ms, leg.ended_ms, leg.outcome)
-                for channel_id, leg in self.legs.items()
-            ),
+            legs=tuple(map(_facts, self.legs.values())),
         )
 
-    def _caller_number(self) -> str:
-        """E.164 where the number could be read, else as received; nothing of a caller who asked not to be shown."""
-        if self.answer is None or isinstance(self.answer, Withheld):
-            return ""
-        return (self.answer.number.match_key and self.answer.number.e164) or clean(self.arrived.number)
+    def phones_in_use(self) -> tuple[RungPhone, ...]:
+        """Those that ring or talk for this call."""
+        return tuple(leg for leg in self.legs.values() if leg.state != "stopped")
 
     def _phones(self) -> tuple[RungPhone, ...]:
-        """The latest attempt for each phone, with the reason of the step that rang it."""
-        reasons = {phone.name: step.reason for step in self.route.steps for phone in step.phones}
+        """The latest attempt for each phone."""
         latest = {leg.endpoint: leg for leg in sorted(self.legs.values(), key=lambda leg: leg.started_ms)}
-        return tuple(
-            RungPhone(endpoint, leg.state, leg.since_ms, reasons.get(endpoint, self.route.reason))
-            for endpoint, leg in latest.items()
-        )
+        return tuple(latest.values())
 
 
-def _stop(leg: Leg, at_ms: int, outcome: str) -> None:
-    leg.state, leg.since_ms, leg.ended_ms, leg.outcome = "stopped", at_ms, at_ms, outcome
+def _stopped(leg: RungPhone, at_ms: int, outcome: str) -> RungPhone:
+    return replace(leg, state="stopped", since_ms=at_ms, outcome=outcome)
+
+
+def _facts(leg: RungPhone) -> LegFacts:
+    ended_ms = leg.since_ms if leg.state == "stopped" else 0
+    return LegFacts(leg.channel_id, leg.endpoint, leg.started_ms, leg.answered_ms, ended_ms, leg.outcome)
 
 
 _LEG_OUTCOMES = {"NOANSWER": "missed", "BUSY": "busy", "CANCEL": "cancelled"}
 
-_ANSWERS: Mapping[type, Any] = {
-    type(None): "looking",
+
+def _who(answer: Answer, received: str) -> Who:
+    """Nothing of the number of a caller who asked not to be shown."""
+    if isinstance(answer, Withheld):
+        return Who("withheld", reason=answer.reason)
+    key = answer.number.match_key
+    who = Who(_ANSWERS[type(answer)], (key and answer.number.e164) or clean(received), key, reason=answer.reason)
+    if not isinstance(answer, Found):
+        return who
+    return replace(
+        who,
+        customer_ids=tuple(card.customer_id for card in answer.candidates),
+        customer_id=answer.chosen.customer_id if answer.chosen else None,
+        tier=answer.tier,
+    )
+
+
+_ANSWERS: Mapping[type, Literal["found", "unknown", "unavailable"]] = {
     Found: "found",
     Unknown: "unknown",
-    Withheld: "withheld",
     Unavailable: "unavailable",
 }
 

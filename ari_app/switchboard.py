@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -18,7 +18,8 @@ from ari_app.call import Call, Rules, State
 from ari_app.events import Arrived, CallEvent, Gone, Ignored, Looked, Replaced, parse
 from ari_app.reconcile import missed
 from lookup.answers import Answer, Caller
-from lookup.notices import Notice
+from lookup.breaker import StoreGone
+from lookup.notices import LiveCall, Notice
 from records.facts import CallFacts
 
 log = logging.getLogger(__name__)
@@ -28,6 +29,8 @@ LOOKUPS_AT_ONCE = 500
 
 LATE_S = 5.0
 """How long an answer that the call did not wait for may still take; it is for the screen and the log."""
+
+RECALL_AGAIN_S = 2.0
 
 CLOSING_S = 1.0
 
@@ -53,6 +56,7 @@ class Counters:
     broken: int = 0  # our own mistake; see the traceback in the log
     found_after_gap: int = 0  # sat in our application with nobody to hand them back
     ended_in_gap: int = 0
+    taken_up: int = 0  # told by whoever followed them before us
     ignored: int = 0
 
 
@@ -62,6 +66,7 @@ class Switchboard:
         link: Link,
         finder: Finder,
         tell: Callable[[Notice], None],
+        recall: Callable[[], Awaitable[Iterable[LiveCall]]],
         record: Callable[[CallFacts], None],
         rules: Rules,
         app: str,
@@ -73,6 +78,8 @@ class Switchboard:
         self._link = link
         self._finder = finder
         self._tell = tell
+        self._recall = recall
+        self._recalling = False
         self._record = record
         self._rules = rules
         self._app = app
@@ -92,19 +99,50 @@ class Switchboard:
             self._dispatch(event)
 
     async def reconcile(self) -> None:
-        """After each new connection: learn what happened while we could not hear, and hear the rest."""
+        """After each new connection: take up the calls of whoever followed them before us, and catch up with all."""
+        if not await self._take_up() and not self._recalling:
+            self._start(self._take_up_later())
+        await self._catch_up()
+
+    async def _take_up(self) -> bool:
+        """False: nobody can say now which calls were told."""
+        try:
+            told = await self._recall()
+        except StoreGone as exc:
+            log.info("calls that began before this start are taken up later: %s", exc)
+            return False
+        for live in told:
+            if live.node == self._rules.node and not live.ended_ms and live.uniqueid not in self.calls:
+                self.calls[live.uniqueid] = Call.restored(live, self._rules)
+                self.counters.taken_up += 1
+        return True
+
+    async def _take_up_later(self) -> None:
+        self._recalling = True
+        try:
+            await asyncio.sleep(RECALL_AGAIN_S)
+            while not await self._take_up():
+                await asyncio.sleep(RECALL_AGAIN_S)
+        finally:
+            self._recalling = False
+        await self._catch_up()
+
+    async def _catch_up(self) -> None:
+        """Hear the rest of each call, and learn what happened while we could not hear."""
+        held = {channel_id: call.phones_in_use() for channel_id, call in self.calls.items()}
         looking = [channel_id for channel_id, call in self.calls.items() if call.state is State.LOOKING]
+        await asyncio.gather(*(self._follow(Follow(channel_id)) for channel_id in held))
         try:
             channels = await self._link.channels()
         except self._link_errors as exc:
             log.warning("cannot list Asterisk's channels after a gap: %s", exc)
             return
-        for event in missed(list(self.calls), looking, channels, self._app, _now_ms()):
+        came_meanwhile = self.calls.keys() - held.keys()  # we heard these arrive: what the list says of them is older
+        channels = [channel for channel in channels if channel["id"] not in came_meanwhile]
+        for event in missed(held, looking, channels, self._app, _now_ms()):
             self.counters.found_after_gap += isinstance(event, Arrived)
             self.counters.ended_in_gap += isinstance(event, Gone)
             self._dispatch(event)
-        for call in self.calls.values():
-            self._start(self._follow(Follow(call.arrived.channel_id)))
 
     async def close(self) -> None:
         """Let the calls in our hands go, then stop."""

@@ -25,6 +25,10 @@ class RungPhone:
     state: PhoneState
     since_ms: int
     reason: str = ""  # why the call came here
+    channel_id: str = ""  # of the phone
+    started_ms: int = 0
+    answered_ms: int = 0
+    outcome: str = ""  # as a leg's in the log; empty while it rings
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +57,8 @@ class LiveCall:
     answered_ms: int = 0  # 0: not yet
     ended_ms: int = 0
     outcome: str = ""
+    uniqueid: str = ""  # the caller's channel
+    caller_key: str = ""  # match_key; empty when withheld or not validated
 
 
 @dataclass(frozen=True, slots=True)

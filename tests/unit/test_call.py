@@ -223,3 +223,41 @@ def test_recorded_calls_end_in_the_right_facts(name: str, outcome: str, by: str 
     if by is not None:
         assert facts.answered_endpoint == by
     assert facts.ended_ms >= facts.answered_ms
+
+
+@given(st.lists(st.sampled_from(EVENTS), max_size=8), st.lists(st.sampled_from(EVENTS), max_size=8))
+def test_a_call_taken_up_from_what_was_told_goes_on_as_if_it_had_never_been_lost(
+    before: list[CallEvent], after: list[CallEvent]
+) -> None:
+    """Whatever had happened until then, and whatever happens next, is shown and recorded alike."""
+    alone = replace(DARA, deputy=None)
+    found = replace(FOUND, candidates=(alone,), chosen=alone)
+    followed = call()
+    for event in (answered(found), RingBegan("c", "p1", "101", 1002), *before):
+        followed.receive(event)
+    if followed.state is State.ENDED:
+        return
+    restored = Call.restored(followed.live(), followed.rules)
+    assert restored.live() == followed.live()
+    followed.hangup_by = ""  # the far end hung up a moment ago: only the end itself, right behind, would have told it
+    for event in after:
+        assert kinds(restored.receive(event)) == kinds(followed.receive(event))
+        assert restored.live() == followed.live()
+        assert restored.facts() == followed.facts()
+
+
+def test_the_next_step_of_a_call_taken_up_is_told_with_the_reason_of_the_whole_route() -> None:
+    followed = call()
+    followed.receive(answered())
+    followed.receive(RingBegan("c", "p1", "101", 1002))
+    restored = Call.restored(followed.live(), followed.rules)
+    restored.receive(RingBegan("c", "p2", "102", 1003))
+    assert restored.live().phones[1].reason == followed.route.reason
+
+
+def test_a_phone_that_talked_was_answered_also_when_its_end_was_missed() -> None:
+    lost = call()
+    for event in (answered(), RingAnswered("c", "p", "101", 1100), RingEnded("c", "p", "101", "CANCEL", 1900)):
+        lost.receive(event)
+    (leg,) = lost.facts().legs
+    assert (leg.outcome, leg.ended_ms) == ("answered", 1900)
