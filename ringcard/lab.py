@@ -23,6 +23,7 @@ import time
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Any, Self
+from urllib.parse import urlencode
 
 from ringcard.private_asterisk import Asterisk, Say, cache_dir, find_asterisk, say_on_stderr
 
@@ -82,6 +83,11 @@ class Lab:
         if self._process is None:
             raise LabError("the lab's Asterisk does not run; call start()")
         return self._process.pid
+
+    @property
+    def authorization(self) -> str:
+        """The Authorization header of an ARI request."""
+        return "Basic " + base64.b64encode(f"{self.ari_user}:{self.password}".encode()).decode()
 
     # --- life
 
@@ -158,12 +164,15 @@ class Lab:
 
     def ari(self, method: str, path: str) -> tuple[int, Any]:
         """One ARI request, for questions from outside a call: the status and the decoded body."""
-        user = base64.b64encode(f"{self.ari_user}:{self.password}".encode()).decode()
         with contextlib.closing(http.client.HTTPConnection(self.address, 8088, timeout=5)) as connection:
-            connection.request(method, f"/ari/{path}", headers={"Authorization": f"Basic {user}"})
+            connection.request(method, f"/ari/{path}", headers={"Authorization": self.authorization})
             reply = connection.getresponse()
             raw = reply.read()
         return reply.status, json.loads(raw) if raw and "json" in reply.getheader("Content-Type", "") else None
+
+    def set_global(self, name: str, value: str) -> None:
+        """Sets a global variable of the dialplan, as [globals] would; an empty value takes it away."""
+        self.ari("POST", f"asterisk/variable?{urlencode({'variable': name, 'value': value})}")
 
     def leftovers(self) -> list[str]:
         """What a finished call should not leave behind: channels, bridges, subscriptions to them. Empty is good."""

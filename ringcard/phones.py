@@ -173,11 +173,11 @@ def _message(head: re.Match[bytes], raw: bytes) -> Message:
 class _Sipp:
     """One SIPp process with a folder of its own; both are gone after stop()."""
 
-    def __init__(self, scenario: str, address: str, port: int, *arguments: str) -> None:
+    def __init__(self, scenario: str, address: str, *arguments: str) -> None:
         self._dir = Path(tempfile.mkdtemp(prefix="ringcard-sipp-"))
         self._wire = _Wire(self._dir / "wire")
         (self._dir / "scenario.xml").write_text(scenario, encoding="utf-8")
-        self._arguments = ["-sf", "scenario.xml", "-i", address, "-p", str(port), "-nostdin", *arguments]
+        self._arguments = ["-sf", "scenario.xml", "-i", address, "-nostdin", *arguments]
         self._arguments += ["-trace_msg", "-message_file", "wire", "-trace_err", "-error_file", "errors"]
         self._process: asyncio.subprocess.Process | None = None
 
@@ -255,7 +255,7 @@ class Phone:
         self._registers = registers
         self.address = f"{lab.net}.101.{name}" if registers else f"{lab.net}.102.1"
         self.port = _free_port(self.address)
-        self._sipp = _Sipp(_telephone(manner, ring_s, talk_s), self.address, self.port, "-aa")
+        self._sipp = _Sipp(_telephone(manner, ring_s, talk_s), self.address, "-p", str(self.port), "-aa")
 
     @classmethod
     def outside(cls, lab: Lab, manner: Manner = "answer", *, ring_s: float = 0.0, talk_s: float | None = None) -> Self:
@@ -324,7 +324,7 @@ class Phone:
     async def _register(self, *, expires_s: int) -> None:
         contact = f"sip:{self.name}@{self.address}:{self.port}"
         scenario = _registration(self.name, self._lab.password, contact, expires_s)
-        sipp = _Sipp(scenario, self.address, _free_port(self.address), "-m", "1", f"{self._lab.address}:5060")
+        sipp = _Sipp(scenario, self.address, "-m", "1", f"{self._lab.address}:5060")
         try:
             await sipp.start()
             async with asyncio.timeout(START_S):
@@ -421,7 +421,7 @@ async def load(
 async def _play(lab: Lab, calls: Sequence[Dialled], scenario: str, way: Way, rate: float) -> list[Outcome]:
     address = f"{lab.net}.{_WAY_NET[way]}.1"
     pace = ("-r", f"{round(rate * 10)}", "-rp", "10000", "-l", str(len(calls)), "-m", str(len(calls)))
-    sipp = _Sipp(scenario, address, _free_port(address), "-inf", "calls", *pace, f"{lab.address}:5060")
+    sipp = _Sipp(scenario, address, "-inf", "calls", *pace, f"{lab.address}:5060")
     sipp.file("calls", ["SEQUENTIAL", *(_injected(dialled) for dialled in calls)])
     try:
         await sipp.start()
@@ -672,7 +672,7 @@ def _sdp_body() -> str:
 
 
 def _free_port(address: str) -> int:
-    """5060 when it is free there, else any: several devices of one phone, several callers at once."""
+    """5060 when it is free there, else any: a phone may have several devices."""
     for port in (5060, 0):
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe, contextlib.suppress(OSError):
             probe.bind((address, port))
