@@ -33,6 +33,7 @@ PAST_S = 1.0
 """The notices of the past are read within this time; a desk that starts goes live without the rest."""
 
 RETRY_S = (0.2, 0.5, 1.0, 2.0)
+STOP_AGAIN_S = 0.1
 
 EventKind = Literal["notice", "snapshot", "status"]
 
@@ -99,11 +100,11 @@ class Hub:
     async def stop(self) -> None:
         """Let every browser go (they come back by themselves, to whoever is there) and end the follower."""
         self.let_go()
-        if self._task:
+        while self._task and not self._task.done():
+            # The redis package takes a cancellation that meets its own time-out for the latter, so one may be lost.
             self._task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._task
-            self._task = None
+            await asyncio.wait({self._task}, timeout=STOP_AGAIN_S)
+        self._task = None
 
     def let_go(self) -> None:
         """End all subscriptions now: a server that waits for open connections before it stops would wait for ever."""

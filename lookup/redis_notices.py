@@ -35,6 +35,7 @@ WAITING = 10_000  # notices kept while Redis is away
 ANSWER_S = 1.0
 PING_EVERY_S = 1.0
 AGAIN_S = 0.5
+STOP_AGAIN_S = 0.1
 BLOCK_MS = 5000
 AT_ONCE = 500
 
@@ -186,8 +187,10 @@ class RedisNotices:
     async def close(self) -> None:
         """Publish what waits, for a second at most, and let go of the connections."""
         if self._writer is not None:
-            self._writer.cancel()
-            await asyncio.wait({self._writer})
+            while not self._writer.done():
+                # The redis package takes a cancellation that meets its own time-out for the latter: one may be lost.
+                self._writer.cancel()
+                await asyncio.wait({self._writer}, timeout=STOP_AGAIN_S)
             with contextlib.suppress(RedisError, OSError, TimeoutError):
                 await self._write_waiting()
         await self._redis.aclose()

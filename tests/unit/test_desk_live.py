@@ -232,3 +232,26 @@ async def test_stopping_ends_every_subscription(hub: Hub) -> None:
         await hub.stop()
         assert await subscription.next(5) is None
         assert subscription.ended
+
+
+async def test_it_stops_also_when_the_stream_loses_a_cancellation(stream: Stream) -> None:
+    class Deaf(Stream):
+        lost = 0
+
+        async def follow(self, after_id: str) -> AsyncIterator[tuple[str, Notice]]:
+            try:
+                async for entry in super().follow(after_id):
+                    yield entry
+            except asyncio.CancelledError:
+                if self.lost:
+                    raise
+                self.lost += 1
+                raise StoreGone("timed out") from None
+
+    deaf = Deaf()
+    hub = Hub(deaf, deaf)
+    hub.start()
+    await until_up(hub)
+    async with asyncio.timeout(5):
+        await hub.stop()
+    assert deaf.lost == 1
