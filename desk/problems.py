@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from http import HTTPStatus
+from urllib.parse import urlencode
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
@@ -35,7 +36,7 @@ def install(app: FastAPI) -> None:
     async def not_signed_in(request: Request, _: Exception) -> Response:
         if _wants_page(request):
             target = request.url.path + (f"?{request.url.query}" if request.url.query else "")
-            back = request.url.include_query_params(next=target).query if target != "/" else ""
+            back = urlencode({"next": target}) if target != "/" else ""
             return RedirectResponse("/sign-in" + (f"?{back}" if back else ""), 303)
         return problem(401, "Sign in first.")
 
