@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import json
+import socket
+import subprocess
+import sys
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import replace
@@ -16,7 +20,8 @@ from sqlalchemy.orm import Session
 
 from agi.scripts import scripts
 from agi.server import AgiServer
-from config.settings import Agi, Asterisk, Company, Desk, Did, Settings, Store
+from config.settings import Agi, Asterisk, Desk, Did, Settings, Store
+from config.settings import Company as CompanySettings
 from lookup.engine import Engine as Lookup
 from lookup.memory_cards import MemoryCache, MemorySource
 from records.database import open_database, writer, writing
@@ -31,6 +36,7 @@ from ringcard.from_settings import plans
 from ringcard.lab import Lab
 from ringcard.phones import Phone
 from ringcard.redis_server import OwnServer
+from tests.company import Company
 from tests.fixtures.postgres import TEMPLATE, PostgresServer
 from tests.fixtures.redis import command, frozen
 
@@ -41,7 +47,7 @@ NOW = datetime.now(UTC)
 def settings(lab: Lab, tmp_path: Path) -> Settings:
     """Of a company whose PBX is the lab; nothing of Ringcard runs."""
     return Settings(
-        company=Company("Angkor", "KH"),
+        company=CompanySettings("Angkor", "KH"),
         store=Store(data_dir=str(tmp_path)),
         asterisk=Asterisk(ari_url=lab.ari_url, password=lab.password),
         desk=Desk(port=1),
@@ -491,3 +497,51 @@ async def test_everything_broken_at_once_is_still_a_list_of_findings(tmp_path: P
     broken = {finding.name for finding in found if finding.state == "fail"}
     assert broken == {"data folder", "database", "redis", "asterisk", "desk"}
     assert all(finding.mend for finding in found if finding.state != "ok")
+
+
+@pytest.fixture
+def free_port() -> int:
+    """Of two that follow each other: the desk's, then AGI's."""
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        return int(probe.getsockname()[1])
+
+
+async def test_a_running_ringcard_in_order_would_ring_and_what_then_breaks_is_found(
+    lab: Lab, tmp_path: Path, sqlite_url: str, redis_url: str, free_port: int
+) -> None:
+    engine = open_database(sqlite_url)
+    with writing(engine) as session:
+        session.add(customer(person("Maly", "101")))
+    engine.dispose()
+    company = Company(lab, tmp_path, free_port, redis_url=redis_url, database_url=sqlite_url)
+    company.start("ari", "agi", "desk", "worker")
+    try:
+        await company.listening()
+        await company.desk_ready()
+        async with Phone(lab, "101"):
+            found = await examine(company.settings)
+            assert [finding for finding in found if finding.state != "ok"] == [only(found, "desk for phones")]
+            assert would_ring(found)
+            told = await asyncio.to_thread(doctor_command, company)
+            assert (told.returncode, json.loads(told.stdout)["works"]) == (0, True)
+
+        other_token = replace(company.settings.desk, dialplan_token="another")
+        found = await doors(replace(company.settings, desk=other_token))
+        assert_found(found, "name for the dialplan", "warn", "answers 403", "desk.dialplan_token")
+
+        company.freeze("agi")
+        company.freeze("desk")
+        found = await doors(company.settings)
+        assert_found(found, "agi", "warn", "says nothing", "agi.port")
+        assert_found(found, "desk", "fail", "does not speak", "desk.port")
+        company.kill("ari")
+        assert_found(await asterisk(company.settings, []), "application", "fail", "no Ringcard", "ringcard run")
+        told = await asyncio.to_thread(doctor_command, company)
+        assert (told.returncode, json.loads(told.stdout)["works"]) == (1, False)
+    finally:
+        company.stop()
+
+
+def doctor_command(company: Company) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "ringcard.cli", "--config", str(company.file), "doctor", "--json"]
+    return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
