@@ -7,6 +7,7 @@ from __future__ import annotations
 import asyncio
 import math
 import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Annotated
 
@@ -27,17 +28,18 @@ WRONG = "That login and password do not belong together. Check both, and whether
 class Door:
     """What the sign-in remembers between requests."""
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self.clock = clock
         self.by_login = Throttle(free=5, longest_s=30)  # short, or anybody could lock a person out by their login
         self.by_address = Throttle(free=20, longest_s=300)
         self.hashing = ThreadPoolExecutor(AT_ONCE, thread_name_prefix="desk-passwords")
 
     def wait_s(self, login: str, address: str) -> float:
-        now = time.monotonic()
+        now = self.clock()
         return max(self.by_login.wait_s(login, now), self.by_address.wait_s(address, now))
 
     def take(self, login: str, address: str) -> None:
-        now = time.monotonic()
+        now = self.clock()
         self.by_login.take(login, now)
         self.by_address.take(address, now)
 
