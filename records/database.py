@@ -46,7 +46,7 @@ def open_database(url: str, answer_s: float = ANSWER_S) -> Engine:
 
 @contextmanager
 def reading(engine: Engine) -> Iterator[Session]:
-    """A session that sees one state of the database and writes nothing. Raises DatabaseGone."""
+    """A session that writes nothing. What it gave out can be used after the block. Raises DatabaseGone."""
     with speaking_plainly(engine), Session(engine, expire_on_commit=False) as session:
         yield session
 
@@ -77,27 +77,44 @@ def speaking_plainly(engine: Engine) -> Iterator[None]:
     except DBAPIError as exc:
         if not _is_gone(exc):
             raise
-        raise DatabaseGone(
-            f"{_place(engine)}: {_first_line(exc)}; is it running, and is there room on its disk?"
-        ) from exc
+        line = _first_line(exc)
+        raise DatabaseGone(f"{_place(engine)}: {line}; {_mend(line)}") from exc
+
+
+# SQLite reports a wrong statement ("no such table") with the class that it also uses for a broken disk.
+_SQLITE_GONE = frozenset(
+    {
+        sqlite3.SQLITE_BUSY,
+        sqlite3.SQLITE_LOCKED,
+        sqlite3.SQLITE_IOERR,
+        sqlite3.SQLITE_FULL,
+        sqlite3.SQLITE_CANTOPEN,
+        sqlite3.SQLITE_CORRUPT,
+        sqlite3.SQLITE_NOTADB,
+        sqlite3.SQLITE_PERM,
+    }
+)
+
+_MENDS = (
+    ("locked", "another program is writing to it; try again, and see what holds it"),
+    ("not a database", "this is another kind of file; move it away, or correct store.database_url"),
+    ("does not exist", "create it, or correct store.database_url"),
+    ("authentication failed", "correct the user and the password in store.database_url"),
+    ("full", "make room on its disk"),
+    ("unable to open", "may this user read and write there?"),
+    ("timeout", "it is too busy, or frozen"),
+    ("no answer", "it is too busy, or frozen"),
+)
 
 
 def _is_gone(exc: DBAPIError) -> bool:
-    if exc.connection_invalidated:
-        return True
     if isinstance(exc.orig, sqlite3.Error):
-        # SQLite reports a wrong statement ("no such table") with the class that it also uses for a broken disk.
-        return isinstance(exc.orig, sqlite3.DatabaseError) and getattr(exc.orig, "sqlite_errorcode", 1) & 0xFF in (
-            sqlite3.SQLITE_BUSY,
-            sqlite3.SQLITE_LOCKED,
-            sqlite3.SQLITE_IOERR,
-            sqlite3.SQLITE_FULL,
-            sqlite3.SQLITE_CANTOPEN,
-            sqlite3.SQLITE_CORRUPT,
-            sqlite3.SQLITE_NOTADB,
-            sqlite3.SQLITE_PERM,
-        )
-    return isinstance(exc, OperationalError | InterfaceError)
+        return getattr(exc.orig, "sqlite_errorcode", 0) & 0xFF in _SQLITE_GONE
+    return exc.connection_invalidated or isinstance(exc, OperationalError | InterfaceError)
+
+
+def _mend(line: str) -> str:
+    return next((mend for sign, mend in _MENDS if sign in line), "is it running?")
 
 
 def _place(engine: Engine) -> str:
@@ -178,6 +195,8 @@ def _until(gen: PQGen[_T], seconds: float, connection: PatientOnlySoLong) -> Gen
 
 
 def _open_postgres(url: str, answer_s: float) -> Engine:
+    limits = f"-c statement_timeout={int(answer_s * 1000)} -c timezone=UTC"
+    of_company = make_url(url).normalized_query.get("options", ())
     engine = create_engine(
         url,
         pool_pre_ping=True,
@@ -185,7 +204,7 @@ def _open_postgres(url: str, answer_s: float) -> Engine:
         connect_args={
             "connect_timeout": CONNECT_S,
             "application_name": "ringcard",
-            "options": f"-c statement_timeout={int(answer_s * 1000)} -c timezone=UTC",
+            "options": " ".join((limits, *of_company)),  # of one setting the later value holds
         },
     )
 

@@ -9,11 +9,11 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 
-from sqlalchemy import Engine, select
+from sqlalchemy import Engine, update
 from sqlalchemy.exc import SQLAlchemyError
 
 from records.calls import write_call
-from records.database import reading, writing
+from records.database import writing
 from records.errors import DatabaseGone
 from records.facts import from_bytes
 from records.journal import Entry, Journal
@@ -72,6 +72,13 @@ def _mistake(engine: Engine, entries: Sequence[Entry]) -> Exception | None:
 
 
 def _prove_usable(engine: Engine) -> None:
-    """Raises when the log itself is what is wrong (not migrated, say), so that no entry is blamed for it."""
-    with reading(engine) as session:
-        session.execute(select(CallRow, CallLeg).join(CallLeg).limit(1)).first()
+    """Raises DatabaseGone when the log itself is what is wrong, so that no entry is blamed for it.
+
+    Not migrated, say, or a standby that may only be read: then every entry would fail.
+    """
+    try:
+        with writing(engine) as session:
+            for table in (CallRow, CallLeg):
+                session.execute(update(table).where(table.call_id == "").values(outcome=""))
+    except SQLAlchemyError as exc:
+        raise DatabaseGone(f"the log of calls cannot be written: {exc}; run: ringcard doctor") from exc

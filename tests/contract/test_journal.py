@@ -305,7 +305,19 @@ def test_no_entry_is_blamed_for_a_database_without_tables(journal: Journal, empt
     engine = open_database(empty_database_url)
     journal.append(FACTS)
     journal.flush()
-    with pytest.raises(Exception, match="calls"):
+    with pytest.raises(DatabaseGone, match="log of calls cannot be written"):
+        replay(journal, engine)
+    assert journal.size() == 1
+    assert journal.rejected() == []
+    journal.close()
+    engine.dispose()
+
+
+def test_no_entry_is_blamed_for_a_server_that_may_only_be_read(journal: Journal, postgres_url: str) -> None:
+    engine = open_database(f"{postgres_url}&options=-c%20default_transaction_read_only%3Don")
+    journal.append(FACTS)
+    journal.flush()
+    with pytest.raises(DatabaseGone, match="read-only"):
         replay(journal, engine)
     assert journal.size() == 1
     assert journal.rejected() == []
