@@ -13,21 +13,44 @@ import subprocess
 import sys
 import time
 import urllib.request
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from sqlalchemy import Engine, select
+from sqlalchemy.orm import selectinload
+
 from config.settings import Settings, load
+from lookup.notices import LiveCall
+from lookup.redis_notices import RedisNotices
+from records.customers import add_customer
+from records.database import open_database, reading, writing
+from records.migrate import migrate
+from records.tables import CallRow
+from records.users import add_user, seat, user_by_login
+from ringcard import compose
+from ringcard.from_settings import redis_url
 from ringcard.keys import with_keys
 from ringcard.lab import NODE, Lab
 
-MANAGED = "+85523900001"
+MENU, DIRECT, GROUP, QUEUE, FAX = (f"+8552390000{n}" for n in (1, 2, 3, 4, 5))
+"""The company's five numbers; what is behind each: config/lab/extensions.conf."""
+
+MANAGED = MENU
 """The DID whose callers are sent to their manager; the company's own way for it is a menu."""
 
 READY_S = 20.0
+MISTAKES = ("Traceback", "ResourceWarning", "never retrieved", "was never awaited", "was destroyed")
+"""What none of our processes may ever write into its log."""
 
 
 class Company:
-    def __init__(self, lab: Lab, folder: Path, port: int, *, redis_url: str = "", database_url: str = "") -> None:
+    """`more` is TOML that the settings file ends with."""
+
+    def __init__(
+        self, lab: Lab, folder: Path, port: int, *, redis_url: str = "", database_url: str = "", more: str = ""
+    ) -> None:
         self.lab = lab
         self.folder = folder
         self.file = folder / "ringcard.toml"
@@ -52,25 +75,24 @@ port = {port}
 port = {port + 1}
 [dids."{MANAGED}"]
 policy = "route"
+{more}
 """,
             encoding="utf-8",
         )
         self.settings: Settings = with_keys(load(self.file, {}))
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
+        self._numbers = 0
+        self._database: Engine | None = None
 
     # --- processes
 
     def start(self, *roles: str) -> None:
-        """Start `ringcard run ROLE` for each; "" is the supervisor with all of them. See `ready`."""
+        """Start `ringcard run ROLE` for each; "" is the supervisor with all of them. See `listening`."""
         for role in roles:
             command = [
-                sys.executable,
-                "-m",
-                "ringcard.cli",
-                "--config",
-                str(self.file),
-                "run",
-                *([role] if role else []),
+                *("setpriv", "--pdeathsig", "TERM", "--"),
+                *(sys.executable, "-W", "default::ResourceWarning"),
+                *("-m", "ringcard.cli", "--config", str(self.file), "run", *([role] if role else [])),
             ]
             with (self.folder / f"{role or 'run'}.log").open("ab") as log:
                 self._processes[role] = subprocess.Popen(
@@ -105,17 +127,36 @@ policy = "route"
                 raise AssertionError(f"{role} did not end in 20 s:\n{self.log(role)}") from None
         return ended
 
+    def close(self) -> None:
+        """End whatever still runs, and let go of the records."""
+        try:
+            self.stop()
+        finally:
+            if self._database is not None:
+                self._database.dispose()
+                self._database = None
+
     def log(self, role: str) -> str:
-        return (self.folder / f"{role or 'run'}.log").read_text(errors="replace")
+        path = self.folder / f"{role or 'run'}.log"
+        return path.read_text(errors="replace") if path.exists() else ""
+
+    def mistakes(self) -> list[str]:
+        """Lines of our processes' logs that say that something of ours is broken."""
+        logs = "\n".join(path.read_text(errors="replace") for path in self.folder.glob("*.log"))
+        return [line for line in logs.splitlines() if any(mistake in line for mistake in MISTAKES)]
 
     # --- what can be asked of it
 
     async def listening(self) -> None:
         """The ARI application takes calls."""
-        await self._until(lambda: self.lab.ari("GET", "applications/ringcard")[0] == 200, "the ARI application")
+        await self.until(lambda: self.lab.ari("GET", "applications/ringcard")[0] == 200, "the ARI application")
 
     async def desk_ready(self) -> None:
-        await self._until(lambda: self.health().get("status") == "ok", "the desk")
+        await self.until(lambda: self.health().get("status") == "ok", "the desk")
+
+    async def said(self, role: str, words: str) -> None:
+        """The process has written these words into its log."""
+        await self.until(lambda: words in self.log(role), f"{role or 'run'} saying {words!r}")
 
     def health(self) -> dict[str, Any]:
         try:
@@ -125,10 +166,67 @@ policy = "route"
         except OSError:
             return {}
 
-    async def _until(self, holds: Any, what: str) -> None:
-        deadline = time.monotonic() + READY_S
+    async def live(self) -> list[LiveCall]:
+        """The live calls as the desk is told them, without those that have ended."""
+        notices = RedisNotices(redis_url(self.settings))
+        try:
+            _, calls = await notices.snapshot()
+        finally:
+            await notices.close()
+        return [call for call in calls if not call.ended_ms]
+
+    def logged(self, since: datetime) -> list[CallRow]:
+        """Calls in the log that began since then, in the order in which they began, with their legs and people."""
+        wanted = select(CallRow).where(CallRow.started_at >= since).order_by(CallRow.started_at)
+        with reading(self.database) as session:
+            whole = (selectinload(CallRow.legs), selectinload(CallRow.answered_by), selectinload(CallRow.customer))
+            return list(session.scalars(wanted.options(*whole)))
+
+    async def until(self, holds: Callable[[], object], what: str, within_s: float = READY_S) -> None:
+        deadline = time.monotonic() + within_s
         while not await asyncio.to_thread(holds):
             if time.monotonic() > deadline:
                 logs = "\n".join(f"--- {role or 'run'}\n{self.log(role)[-2000:]}" for role in self._processes)
-                raise AssertionError(f"{what} was not ready in {READY_S:.0f} s\n{logs}")
+                raise AssertionError(f"{what}: not within {within_s:.0f} s\n{logs}")
             await asyncio.sleep(0.05)
+
+    # --- its records
+
+    @property
+    def database(self) -> Engine:
+        if self._database is None:
+            self._database = open_database(self.settings.database_url)
+            migrate(self._database)
+        return self._database
+
+    def hire(
+        self, login: str, name: str, *phones: str, team: str = "", deputy: str = "", outside: Sequence[str] = ()
+    ) -> int:
+        """A person at these phones, `outside` at these numbers; the id."""
+        with writing(self.database) as session:
+            stands_in = user_by_login(session, deputy) if deputy else None
+            user = add_user(session, login, name, "a long password", team=team, deputy=stands_in)
+            for phone in phones:
+                seat(session, user.id, NODE, phone)
+            for number in outside:
+                seat(session, user.id, NODE, number, inside=False)
+            return user.id
+
+    def customer(self, name: str, manager_id: int | None = None, number: str = "", **fields: Any) -> str:
+        """A customer; the number they call from, one that nobody had before unless it is given."""
+        number = number or self.new_number()
+        with writing(self.database) as session:
+            reader = compose.reader(self.settings)
+            add_customer(session, reader, name=name, numbers=[number], manager_id=manager_id, **fields)
+        return number
+
+    def new_number(self) -> str:
+        """A mobile number that nobody called from yet."""
+        self._numbers += 1
+        return f"+85512{self._numbers:06}"
+
+
+def now() -> datetime:
+    """To the millisecond, as the log keeps times."""
+    moment = datetime.now(UTC)
+    return moment.replace(microsecond=moment.microsecond // 1000 * 1000)

@@ -8,6 +8,7 @@ pytest_plugins = [
     "tests.fixtures.redis",
     "tests.fixtures.postgres",
     "tests.fixtures.lab",
+    "tests.fixtures.company",
     "tests.fixtures.desk",
     "tests.fixtures.browser",
 ]
