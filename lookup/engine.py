@@ -258,9 +258,10 @@ class Engine:
         ttl_s = self._settings.card_ttl_s if cards else self._settings.unknown_ttl_s
         raw = card_bytes.to_bytes(cards)
         try:
-            self.counters.stored += await self._ask_cache.ask(lambda: self._cache.store(key, raw, ttl_s))
+            stored = await self._ask_cache.ask(lambda: self._cache.store(key, raw, ttl_s))
         except StoreGone:
             return  # already logged, once for the outage; the next call loads it again
+        self.counters.stored += stored
 
     def _count(self, looked: _Looked) -> None:
         if looked.source == "cache":

@@ -42,6 +42,7 @@ class Cache(MemoryCache):
     async def store(self, key: str, raw: bytes, ttl_s: int) -> bool:
         self._fail()
         self.ttls[key] = ttl_s
+        await asyncio.sleep(0)  # as for a server's answer
         return await super().store(key, raw, ttl_s)
 
     async def forget(self, keys: Collection[str]) -> None:
@@ -240,6 +241,16 @@ async def test_a_first_caller_who_hangs_up_does_not_take_the_answer_from_the_oth
     source.open.set()
     assert all(isinstance(answer, Found) for answer in await asyncio.gather(*others))
     assert len(source.asked) == 1
+
+
+async def test_cards_kept_at_the_same_time_are_all_counted(engine: Engine, source: Source) -> None:
+    other = replace(CALLER, number="012345679")
+    source.open.clear()
+    both = [asyncio.create_task(engine.find(caller, BUDGET_S)) for caller in (CALLER, other)]
+    await settled(lambda: len(source.asked) == 2)
+    source.open.set()
+    await asyncio.gather(*both)
+    await settled(lambda: engine.counters.stored == 2)
 
 
 async def test_what_another_load_has_just_stored_is_not_loaded_again(source: Source) -> None:
