@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import socket
 import subprocess
 import sys
@@ -26,7 +27,7 @@ from lookup.engine import Engine as Lookup
 from lookup.memory_cards import MemoryCache, MemorySource
 from records.database import open_database, writer, writing
 from records.tables import Customer, Endpoint, PhoneNumber, User
-from ringcard.check_asterisk import asterisk
+from ringcard.check_asterisk import FALLBACK, MODULES, asterisk
 from ringcard.check_doors import agi, doors
 from ringcard.check_machine import machine
 from ringcard.check_records import records
@@ -372,6 +373,18 @@ def with_global(lab: Lab, name: str, value: str, before: str = "") -> Iterator[N
         yield
     finally:
         lab.cli(f'dialplan set global {name} "{before}"')
+
+
+def test_the_modules_asked_for_are_those_of_our_dialplan(lab: Lab) -> None:
+    """Asterisk's own documentation says which module each application and function comes from."""
+    documented = (lab.asterisk.data / "documentation/core-en_US.xml").read_text()
+    module_of = dict(re.findall(r'<(?:application|function) name="(\w+)"[^>]* module="(\w+)"', documented))
+    lines = [line.partition(";")[0] for line in lab.dialplan.read_text().splitlines()]
+    used = {name for line in lines for name in re.findall(r"\b([A-Z]\w*)\(", line)}
+    assert {"Stasis", "TIMEOUT"} <= used
+    needed = {module_of[name] for name in used if name in module_of} - {"builtin"}
+    optional = {module for modules in FALLBACK.values() for module in modules}
+    assert needed - set(MODULES) <= optional
 
 
 async def test_a_fallback_that_is_switched_on_needs_its_modules(lab: Lab, settings: Settings) -> None:
