@@ -1,0 +1,81 @@
+"""Figures, by `./run bench`: what Ringcard adds to a call, and how long it takes to find out who calls.
+
+Nothing here is a limit: a slow figure is printed, not failed. The exit status is 1 when something was wrong: a call
+that did not ring, a name that was not the caller's, an answer that was not the right one.
+"""
+
+from __future__ import annotations
+
+import argparse
+import re
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from ringcard.private_asterisk import find_asterisk
+from ringcard.redis_server import find_program
+from tests.bench import calls, lookup
+from tests.bench.machine import heading, this_machine
+
+
+def main() -> int:
+    args = _arguments()
+    said = sys.stderr if args.json else sys.stdout
+
+    def tell(text: str) -> None:
+        print(text, file=said, flush=True)
+
+    machine = this_machine(_servers())
+    tell(heading(machine))
+    found: dict[str, Any] = {"machine": machine}
+    if "calls" in args.what:
+        found["calls"] = calls.run(args.rounds, args.calls, args.rate, tell)
+    if "lookup" in args.what:
+        found["lookup"] = lookup.run(args.rounds, args.lookups, tell)
+    if args.json:
+        sys.stdout.buffer.write(orjson.dumps(found, option=orjson.OPT_INDENT_2) + b"\n")
+    faults = _faults(found)
+    if faults:
+        print(f"bench: {len(faults)} faults, the first: {faults[0]}", file=sys.stderr)
+    return 1 if faults else 0
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="./run bench", description=__doc__.partition("\n")[0])
+    parser.add_argument("what", nargs="*", help="calls, lookup; everything when not named")
+    parser.add_argument("--rounds", type=int, default=3, help="how often everything is measured (%(default)s)")
+    parser.add_argument("--calls", type=int, default=200, help="calls of each kind in a round (%(default)s)")
+    parser.add_argument("--rate", type=float, default=20.0, help="calls of each kind in a second (%(default)s)")
+    parser.add_argument(
+        "--lookups", type=int, default=500, help="of each kind in a round; more where it is quick (%(default)s)"
+    )
+    parser.add_argument("--json", action="store_true", help="everything as JSON on standard output")
+    args = parser.parse_args()
+    unknown = set(args.what) - {"calls", "lookup"}
+    if unknown:
+        parser.error(f"there is nothing called {', '.join(sorted(unknown))} to measure: calls, lookup")
+    args.what = args.what or ["calls", "lookup"]
+    return args
+
+
+def _faults(found: Mapping[str, Any]) -> list[str]:
+    rounds = [*found.get("calls", ()), *(part for each in found.get("lookup", ()) for part in each)]
+    return [fault for each in rounds for fault in each.faults]
+
+
+def _servers() -> dict[str, str]:
+    said = _words(find_program(), "--version") + _words("sipp", "-v")
+    named = re.findall(r"(Redis|Valkey|SIPp)\b.*?\bv=?([\d.]+)", said)
+    return {"Asterisk": find_asterisk().version, **dict(named)}
+
+
+def _words(*command: str | Path) -> str:
+    return subprocess.run(command, capture_output=True, text=True, check=False).stdout
+
+
+if __name__ == "__main__":
+    sys.exit(main())

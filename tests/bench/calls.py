@@ -1,0 +1,215 @@
+"""What Ringcard adds to a call: from the INVITE at the trunk to the INVITE at the telephone, beside a bare Dial().
+
+Two callers play at once, one through Ringcard and one to a context that is nothing but `Dial(PJSIP/101)`, so that their
+calls alternate and whatever else the machine does hits both alike. Each call through Ringcard is the whole of it:
+looked up, named, routed to the manager's telephone, given its links, followed, told to the desk and written into the
+log. Half of the callers' cards wait in Redis, the others have to come from the database. Times are SIPp's, of the wire.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+import tempfile
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import median
+
+import orjson
+
+from lookup.answers import Caller
+from records.database import open_database
+from records.migrate import migrate
+from ringcard import compose
+from ringcard.lab import Lab
+from ringcard.phones import Dialled, Invite, Outcome, Phone, load
+from ringcard.redis_server import OwnServer
+from tests.bench.distribution import Distribution, distribution, rows
+from tests.bench.machine import Busy, watching
+from tests.bench.people import Person, enter, enter_manager, strangers
+from tests.company import MANAGED, Company
+
+PHONE = "101"
+DESK_PORT = 18580
+WARM_UP = 10  # calls of each kind before the measured ones: Asterisk's and our first calls are slower
+READY_S = 20.0
+
+
+@dataclass(frozen=True, slots=True)
+class Round:
+    """Times in milliseconds, INVITE at the trunk -> INVITE at the telephone."""
+
+    machine: Busy
+    plain: Distribution
+    ringcard: Distribution
+    card_in_redis: Distribution  # of these
+    card_in_database: Distribution
+    added_median: float  # Ringcard's minus plain's
+    added_p99: float
+    in_app: Distribution  # StasisStart -> Asterisk's answer that the call goes on
+    apart_ms: float  # of a call through Ringcard from the plain one before it; the median
+    faults: tuple[str, ...]  # calls that did not ring once, or rang with a wrong name; empty is right
+
+    def text(self) -> str:
+        named = {
+            "plain Dial": self.plain,
+            "through Ringcard": self.ringcard,
+            "  its card in Redis": self.card_in_redis,
+            "  its card in the database": self.card_in_database,
+            "inside: StasisStart -> continued": self.in_app,
+        }
+        n = self.plain.count + self.ringcard.count
+        verdict = (
+            f"NOT ALL RIGHT: {len(self.faults)} faults" if self.faults else f"all {n} rang, each with its own name"
+        )
+        return "\n".join(
+            (
+                f"  {verdict}; {self.machine}; {self.apart_ms:.0f} ms after each plain call",
+                *rows(named, "ms", 2),
+                f"  {'added by Ringcard':<40}{self.added_median:>9.2f}{'':9}{self.added_p99:>9.2f}",
+                *(f"  fault: {fault}" for fault in self.faults),
+            )
+        )
+
+
+async def measure(calls: int, rate: float) -> Round:
+    """One round: `calls` of each kind, `rate` of each in a second, with a PBX and processes of its own."""
+    with tempfile.TemporaryDirectory(prefix="ringcard-bench-") as folder, Lab() as lab:
+        async with serving(lab, Path(folder), calls) as (people, times), Phone(lab, PHONE) as phone:
+            await both(lab, strangers(0, WARM_UP), strangers(WARM_UP, WARM_UP), rate)
+            with watching() as busy:
+                named, plain = await both(lab, people, strangers(2 * WARM_UP, calls), rate)
+            invites = phone.invites
+        # The stopwatch's times are written when its process has ended.
+        return evaluate(people, named, plain, invites, orjson.loads(times.read_bytes()), busy)
+
+
+@asynccontextmanager
+async def serving(lab: Lab, folder: Path, calls: int) -> AsyncIterator[tuple[list[Person], Path]]:
+    """Ringcard as a company runs it, with `calls` customers; where the stopwatch will have written."""
+    times = folder / "times"
+    with OwnServer(folder / "data") as redis:
+        company = Company(lab, folder, DESK_PORT, redis_url=redis.url)
+        people = [Person(i) for i in range(calls)]
+        enter_company(company, people)
+        await remember(company, people[::2])
+        with (folder / "ari.log").open("wb") as log:
+            timed = await asyncio.create_subprocess_exec(
+                *(sys.executable, "-m", "tests.bench.timed_ari", company.file, times),
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
+        try:
+            company.start("worker", "desk", "agi")
+            await company.listening()
+            await company.desk_ready()
+            yield people, times
+        finally:
+            timed.terminate()
+            await timed.wait()
+            company.stop()
+
+
+def enter_company(company: Company, people: Sequence[Person]) -> None:
+    database = open_database(company.settings.database_url)
+    try:
+        migrate(database)
+        enter(database, people, enter_manager(database, PHONE))
+    finally:
+        database.dispose()
+
+
+async def remember(company: Company, people: Iterable[Person]) -> None:
+    """Let Redis have the cards of these, as if they had called before."""
+    async with AsyncExitStack() as stack:
+        engine = await compose.open_engine(stack, company.settings)
+        for person in people:
+            await engine.find(Caller(person.number), READY_S)
+        # A caller is answered before the card is kept: asking again shows that it is.
+        while engine.counters.stored < engine.counters.found_in_database:
+            await asyncio.sleep(0.001)
+
+
+async def both(
+    lab: Lab, named: Sequence[Person], plain: Sequence[Person], rate: float
+) -> tuple[list[Outcome], list[Outcome]]:
+    """Calls of these through Ringcard, and of those without it, half a beat apart."""
+
+    async def later() -> list[Outcome]:
+        await asyncio.sleep(0.5 / rate)
+        return await load(lab, [Dialled(each.number, MANAGED) for each in named], rate=rate, way="trunk")
+
+    first = asyncio.create_task(load(lab, [Dialled(each.number) for each in plain], rate=rate, way="plain"))
+    return await later(), await first
+
+
+def evaluate(
+    people: Sequence[Person],
+    named: Sequence[Outcome],
+    plain: Sequence[Outcome],
+    invites: Sequence[Invite],
+    in_app: dict[str, float],
+    busy: Busy,
+) -> Round:
+    rang = {invite.number: invite for invite in invites}
+
+    def delays(outcomes: Iterable[Outcome]) -> Distribution:
+        rung = ((o, rang.get(o.dialled.number)) for o in outcomes)
+        return distribution((invite.at - o.invited_at) * 1000 for o, invite in rung if invite)
+
+    without, through = delays(plain), delays(named)
+    return Round(
+        machine=busy,
+        plain=without,
+        ringcard=through,
+        card_in_redis=delays(named[::2]),
+        card_in_database=delays(named[1::2]),
+        added_median=through.median - without.median,
+        added_p99=through.p99 - without.p99,
+        in_app=distribution(in_app[person.number] for person in people if person.number in in_app),
+        apart_ms=_apart(named, plain),
+        faults=(*_not_rung_once([*named, *plain], invites), *_wrong_names(people, rang)),
+    )
+
+
+def _apart(named: Sequence[Outcome], plain: Sequence[Outcome]) -> float:
+    gaps = []
+    for outcome in named:
+        before = [p.invited_at for p in plain if p.invited_at <= outcome.invited_at]
+        gaps += [outcome.invited_at - before[-1]] if before else []
+    return median(gaps) * 1000 if gaps else 0.0
+
+
+def _not_rung_once(outcomes: Iterable[Outcome], invites: Iterable[Invite]) -> list[str]:
+    times = Counter(invite.number for invite in invites)
+    return [
+        f"the call from {o.dialled.number} rang {times[o.dialled.number]} times and ended with {o.status or 'nothing'}"
+        for o in outcomes
+        if times[o.dialled.number] != 1 or o.status != 200
+    ]
+
+
+def _wrong_names(people: Iterable[Person], rang: dict[str, Invite]) -> list[str]:
+    """The name of a lookup that took longer than its budget (150 ms) is missing; a wrong one can have no excuse."""
+    shown = ((person, rang[person.number]) for person in people if person.number in rang)
+    return [
+        f"the call from {person.number} showed {invite.name!r}, not {person.name!r}"
+        for person, invite in shown
+        if (invite.name, invite.asserted_name) != (person.name, person.name)
+    ]
+
+
+def run(rounds: int, calls: int, rate: float, tell: Callable[[str], None]) -> list[Round]:
+    tell(
+        f"\ncalls: {calls} through Ringcard, {rate:g} a second, alternating with as many bare Dial()\n"
+        "INVITE at the trunk -> INVITE at the telephone"
+    )
+    measured = []
+    for number in range(1, rounds + 1):
+        measured.append(asyncio.run(measure(calls, rate)))
+        tell(f"\nround {number} of {rounds}\n{measured[-1].text()}")
+    return measured
