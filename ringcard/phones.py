@@ -133,7 +133,8 @@ def display_name(address: str) -> str:
 
 def user_part(address: str) -> str:
     """The user part of the SIP address in a header, empty when it has none."""
-    found = re.search(r"sips?:([^@>;]*)@", address)
+    _, _, after_name = address.rpartition('"')  # a name may look like an address
+    found = re.search(r"sips?:([^@>;]*)@", after_name)
     return found[1] if found else ""
 
 
