@@ -159,7 +159,7 @@ async def run_agi(settings: Settings, stop: asyncio.Event) -> None:
 
 async def run_desk(settings: Settings, stop: asyncio.Event) -> None:
     """The web desk and the API."""
-    from desk.app import create_app
+    from desk.app import create_app, let_browsers_go
     from desk.parts import DeskParts
     from lookup.redis_notices import RedisNotices
     from ringcard.web import serve_web
@@ -180,7 +180,8 @@ async def run_desk(settings: Settings, stop: asyncio.Event) -> None:
             secret=settings.desk.secret,
             dialplan_token=settings.desk.dialplan_token,
         )
-        await serve_web(create_app(parts), settings.desk.host, settings.desk.port, stop)
+        app = create_app(parts)
+        await serve_web(app, settings.desk.host, settings.desk.port, stop, lambda: let_browsers_go(app))
 
 
 async def run_worker(settings: Settings, stop: asyncio.Event) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import uvicorn
@@ -15,8 +15,8 @@ from ringcard.serving import StartError, unless_broken
 GOODBYE_S = 3  # requests under way may take this long after the end was asked for
 
 
-async def serve_web(app: Any, host: str, port: int, stop: asyncio.Event) -> None:
-    """Serve `app` until `stop`. Raises StartError when the port is taken."""
+async def serve_web(app: Any, host: str, port: int, stop: asyncio.Event, stopping: Callable[[], None]) -> None:
+    """Serve `app` until `stop`, then call `stopping`: it ends what would stay open. StartError: the port is taken."""
     config = uvicorn.Config(
         app,
         log_config=None,
@@ -29,6 +29,7 @@ async def serve_web(app: Any, host: str, port: int, stop: asyncio.Event) -> None
     with _listening(host, port) as listener:
         serving = asyncio.create_task(server.serve(sockets=[listener]))
         await unless_broken(serving, stop)
+        stopping()
         server.should_exit = True
         await serving
 
