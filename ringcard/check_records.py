@@ -80,7 +80,7 @@ def _customers(session: Session) -> list[Finding]:
             warn(
                 "customers",
                 f"{seen}, {stale} of which an older Ringcard read",
-                "Import them once more, which reads them again.",
+                "Start ringcard run: its worker reads them anew.",
             )
         ]
     return [ok("customers", seen)]
