@@ -23,6 +23,7 @@ from pathlib import Path
 
 SUITE = "forky"  # the first Debian release after bookworm that has an asterisk package
 OLDEST = 18  # the first release with everything that the dialplan needs
+SBIN = ("/usr/sbin", "/usr/local/sbin")  # not on every user's PATH
 Say = Callable[[str], None]
 
 
@@ -78,11 +79,12 @@ def only_one(lock: Path, on_wait: Callable[[], None]) -> Iterator[None]:
 
 
 def _on_path() -> Asterisk | None:
-    program = shutil.which("asterisk", path=f"{os.environ.get('PATH', '')}:/usr/sbin:/usr/local/sbin")
+    program = shutil.which("asterisk", path=os.pathsep.join([os.environ.get("PATH", ""), *SBIN]))
     if not program:
         return None
     prefix = Path(program).resolve().parent.parent
-    modules = next(iter(sorted(prefix.glob("lib*/**/asterisk/modules"))), None)
+    places = (*prefix.glob("lib*/asterisk/modules"), *prefix.glob("lib/*/asterisk/modules"))
+    modules = next(iter(places), None)
     data = next((d for d in (prefix / "share/asterisk", Path("/var/lib/asterisk")) if (d / "rest-api").is_dir()), None)
     if modules is None or data is None:
         return None

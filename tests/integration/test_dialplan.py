@@ -263,6 +263,13 @@ async def test_a_route_runs_nothing(lab: Lab, phones: Phones, tmp_path: Path, at
     assert rang(company) == [1]
 
 
+async def test_a_route_cannot_carry_options_of_the_dial(lab: Lab, phones: Phones) -> None:
+    world = await phones("outside")
+    async with app(lab, sets({"RINGCARD_ROUTE_1": "out/+85599000111@ringcard-outside,20,S(1)"})):
+        await call(lab, did=DIRECT, give_up_s=0.5)
+    assert not any(invite.request_uri.startswith("sip:+85599000111@") for invite in world.invites)
+
+
 @pytest.mark.parametrize("attack", ATTACKS[:4])
 async def test_a_callers_name_and_number_run_nothing(
     lab: Lab, phones: Phones, tmp_path: Path, attack: str, set_global: SetGlobal
