@@ -38,10 +38,12 @@ def test_a_block_that_raises_writes_nothing(database: Engine) -> None:
         assert session.query(Team).count() == 0
 
 
-def test_sqlite_refuses_a_write_outside_writing(sqlite_url: str) -> None:
+@pytest.mark.parametrize("used", [False, True])
+def test_sqlite_refuses_a_write_outside_writing(sqlite_url: str, used: bool) -> None:
     engine = open_database(sqlite_url)
-    with writing(engine) as session:
-        session.add(Team(name="Sales"))
+    if used:  # a connection that wrote before goes back into the pool and must refuse again
+        with writing(engine) as session:
+            session.add(Team(name="Sales"))
     with pytest.raises(OperationalError, match="readonly"), reading(engine) as session:
         session.execute(insert(Team).values(name="Support"))
     engine.dispose()
