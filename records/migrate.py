@@ -17,7 +17,7 @@ from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, Engine, inspect, text
+from sqlalchemy import Connection, Engine, event, inspect, text
 from sqlalchemy.exc import OperationalError
 
 from records.database import open_database, speaking_plainly, writer
@@ -46,7 +46,7 @@ def migrate(engine: Engine, tell: Callable[[str], None] = lambda _: None, patien
                 "give Ringcard a database of its own in store.database_url"
             )
         with _telling(tell, "bringing the database up to date; this can take minutes, please let it finish"):
-            command.upgrade(config(connection), "head")
+            _upgrade(connection)
         return True
 
 
@@ -118,11 +118,24 @@ def _locked(engine: Engine, tell: Callable[[str], None], patience_s: float) -> I
 
 
 def _own_engine(engine: Engine) -> Engine:
-    """Rewriting a large table takes as long as it takes. On SQLite the limit is that of one attempt at the lock."""
-    day_s = 86_400
-    return open_database(
-        engine.url.render_as_string(hide_password=False), answer_s=0.2 if engine.dialect.name == "sqlite" else day_s
-    )
+    """Rewriting a large table takes as long as it takes. On SQLite the limit is that of one attempt at the lock.
+
+    SQLite changes a table by making it anew and dropping the old one, which deletes the rows that refer to it; so
+    foreign keys rest meanwhile, and are checked at the end.
+    """
+    url = engine.url.render_as_string(hide_password=False)
+    if engine.dialect.name != "sqlite":
+        return open_database(url, answer_s=86_400)
+    own = open_database(url, answer_s=0.2)
+    event.listen(own, "connect", lambda connection, _: connection.execute("PRAGMA foreign_keys=OFF"))
+    return own
+
+
+def _upgrade(connection: Connection) -> None:
+    command.upgrade(config(connection), "head")
+    if connection.dialect.name == "sqlite":
+        broken = connection.exec_driver_sql("PRAGMA foreign_key_check").all()
+        assert not broken, f"the migration has lost rows that others refer to: {broken[:5]}"
 
 
 def _has_lock(connection: Connection) -> bool:

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import multiprocessing
+import shutil
+from datetime import UTC, datetime
 from multiprocessing.connection import Connection as Pipe
+from pathlib import Path
 
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import text
 
-from records.database import open_database, writer
+import records.migrations
+from records.database import open_database, reading, writer, writing
 from records.errors import DatabaseForeign, DatabaseGone, DatabaseNewer, DatabaseOld
-from records.migrate import LOCK, check, migrate
-from records.tables import Base
+from records.migrate import LOCK, check, migrate, newest
+from records.tables import Base, Customer, PhoneNumber
 
 
 def test_the_migrations_make_exactly_the_tables_of_the_models(empty_database_url: str) -> None:
@@ -115,7 +119,48 @@ def test_of_processes_that_migrate_at_once_one_does_and_the_others_wait(empty_da
     engine.dispose()
 
 
-def test_whoever_waits_for_the_lock_too_long_is_told_so(empty_database_url: str) -> None:
+REMAKE_CUSTOMERS = """
+from alembic import op
+import sqlalchemy as sa
+revision, down_revision, branch_labels, depends_on = "0999", {newest!r}, None, None
+
+def upgrade():
+    with op.batch_alter_table("customers", recreate="auto") as table:
+        table.alter_column("note", existing_type=sa.String(), type_=sa.Text(), existing_nullable=False)
+        table.add_column(sa.Column("birthday", sa.Date()))
+"""
+
+
+def test_a_table_made_anew_keeps_the_rows_that_refer_to_it(
+    database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine = open_database(database_url)
+    moment = datetime(2026, 3, 10, tzinfo=UTC)
+    with writing(engine) as session:
+        customer = Customer(name="Sok Dara", created_at=moment, updated_at=moment)
+        customer.numbers.append(PhoneNumber(raw="012345678", ext="", norm_version=0))
+        session.add(customer)
+    shutil.copytree(Path(records.migrations.__file__).parent, tmp_path / "migrations")
+    later = REMAKE_CUSTOMERS.format(newest=newest())
+    (tmp_path / "migrations" / "versions" / "0999_later.py").write_text(later)
+    monkeypatch.setattr("records.migrate._folder", lambda: tmp_path / "migrations")
+    with pytest.raises(DatabaseOld, match="this Ringcard needs 0999"):
+        check(engine)
+    assert migrate(engine) is True
+    with reading(engine) as session:
+        assert session.query(Customer).one().numbers[0].raw == "012345678"
+        assert session.execute(text("SELECT birthday FROM customers")).all() == [(None,)]
+    monkeypatch.undo()
+    with pytest.raises(DatabaseNewer):
+        check(engine)
+    engine.dispose()
+
+
+def test_whoever_waits_for_the_lock_too_long_is_told_so(
+    empty_database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("records.migrate.QUIET_S", 0.05)
+    told: list[str] = []
     engine = open_database(empty_database_url)
     with writer(engine).connect() as holder:
         if engine.dialect.name == "sqlite":
@@ -123,7 +168,8 @@ def test_whoever_waits_for_the_lock_too_long_is_told_so(empty_database_url: str)
         else:
             holder.execute(text(f"SELECT pg_advisory_xact_lock({LOCK})"))
         with pytest.raises(DatabaseGone, match="another process"):
-            migrate(engine, patience_s=0.5)
+            migrate(engine, told.append, patience_s=0.5)
+    assert told == ["another Ringcard is bringing the database up to date; waiting for it"]
     engine.dispose()
 
 
