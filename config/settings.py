@@ -299,6 +299,11 @@ def _check(settings: Settings) -> None:
         raise SettingsError(
             f"company.time_zone = {settings.company.time_zone!r} is no time zone; write one like 'Asia/Phnom_Penh'"
         ) from None
+    if settings.lookup.redis_ms * 2 > settings.lookup.budget_ms:
+        raise SettingsError(
+            f"lookup.redis_ms = {settings.lookup.redis_ms} leaves the database no time within lookup.budget_ms = "
+            f"{settings.lookup.budget_ms} when Redis hangs; write half of that or less"
+        )
     for where, country in [
         ("company.country", settings.company.country),
         *((f"trunks.{name}.country", trunk.country or "US") for name, trunk in settings.trunks.items()),

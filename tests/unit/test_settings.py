@@ -238,3 +238,8 @@ def test_a_number_without_a_rule_has_the_companys_policy(policy: Policy) -> None
 def test_the_desk_is_reached_where_it_listens_unless_told_otherwise() -> None:
     assert parse({"desk": {"port": 81}}).public_url == "http://127.0.0.1:81"
     assert parse({"desk": {"public_url": "https://desk.example/"}}).public_url == "https://desk.example"
+
+
+def test_a_hanging_redis_must_leave_the_database_time_to_answer() -> None:
+    with pytest.raises(SettingsError, match="write half of that or less"):
+        parse({"lookup": {"budget_ms": 80, "redis_ms": 50}})
