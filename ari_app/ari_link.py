@@ -30,6 +30,7 @@ FRAME_LIMIT = 60_000
 
 RETRY_S = (0.1, 0.2, 0.5, 1.0, 2.0)  # Asterisk itself is up again in 0.3 s; later only the last one repeats
 PROBE_S = 1.0
+NO_SUCH_SOURCE = 422  # what applications.subscribe says of a channel that is not there
 HEARTBEAT_S = 10.0
 
 
@@ -253,9 +254,16 @@ class AriLink:
             self.counters.gone += 1
             raise
 
-    async def follow(self, channel_id: str) -> None:
+    async def follow(self, channel_id: str) -> bool:
+        """Hear the channel to its end. False: there is no such channel any more."""
         source = f"channel:{channel_id}"
-        await self.send(request(SUBSCRIBE, applicationName=self.settings.app, eventSource=source))
+        try:
+            await self.send(request(SUBSCRIBE, applicationName=self.settings.app, eventSource=source))
+        except AriRefused as exc:
+            if exc.status != NO_SUCH_SOURCE:
+                raise
+            return False
+        return True
 
     async def hand_back(self, channel_id: str, values: Mapping[str, str]) -> None:
         """Set `values` on the channel and let it go on in the dialplan; the order holds on the wire.

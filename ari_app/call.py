@@ -24,6 +24,7 @@ from ari_app.events import (
     HungUp,
     Left,
     Looked,
+    Lost,
     RingAnswered,
     RingBegan,
     RingEnded,
@@ -139,7 +140,7 @@ class Call:
         follow = Follow(self.arrived.channel_id)
         if self.did.policy == "leave":
             self.state = State.WAITING
-            self.route = Route((), "this number is left alone")
+            self.route = Route((), "The company's own way: calls to this number are left alone.")
             return [HandBack(self.arrived.channel_id), follow, LookUp(self.caller, late=True)]
         return [follow, LookUp(self.caller)]
 
@@ -164,7 +165,7 @@ class Call:
         return actions
 
     def _taken_back(self, event: Left) -> list[Action]:
-        self.route = Route((), "the lookup took too long; the call went the company's own way")
+        self.route = Route((), "The company's own way: the lookup took too long.")
         return self._settle("ringing", event.at_ms)
 
     def _learn(self, event: Looked) -> list[Action]:
@@ -218,6 +219,11 @@ class Call:
         if not self.hangup_by and self.answered_ms:
             self.hangup_by = "callee"
         return [Tell(Notice("ended", event.at_ms, self.live())), Record(self.facts())]
+
+    def _lose(self, event: Lost) -> list[Action]:
+        """It counts as missed unless we know better: a call too many in that list is one that somebody looks at."""
+        self.route = replace(self.route, reason=f"{self.route.reason} Nobody heard how it ended.".strip())
+        return self._end(Gone(event.channel_id, 0, event.at_ms))
 
     # --- what follows from the legs ---
 
@@ -380,10 +386,17 @@ _OUTSIDE: Mapping[type, Move] = {
     RingEnded: Call._ring_ended,
     HungUp: Call._hung_up,
     Gone: Call._end,
+    Lost: Call._lose,
 }
 
 MOVES: Mapping[State, Mapping[type, Move]] = {
-    State.LOOKING: {Looked: Call._hand_back, Left: Call._taken_back, HungUp: Call._hung_up, Gone: Call._end},
+    State.LOOKING: {
+        Looked: Call._hand_back,
+        Left: Call._taken_back,
+        HungUp: Call._hung_up,
+        Gone: Call._end,
+        Lost: Call._lose,
+    },
     State.WAITING: _OUTSIDE,
     State.RINGING: _OUTSIDE,
     State.TALKING: _OUTSIDE,

@@ -87,6 +87,14 @@ class Gone:
 
 
 @dataclass(frozen=True, slots=True)
+class Lost:
+    """The channel is no more, and nobody heard how it ended; ours, not Asterisk's."""
+
+    channel_id: str
+    at_ms: int
+
+
+@dataclass(frozen=True, slots=True)
 class Replaced:
     """Another connection took our application name; no more events come to this one."""
 
@@ -105,7 +113,7 @@ class Looked:
     at_ms: int
 
 
-CallEvent = Looked | Left | RingBegan | RingAnswered | RingEnded | HungUp | Gone
+CallEvent = Looked | Left | RingBegan | RingAnswered | RingEnded | HungUp | Gone | Lost
 Event = Arrived | CallEvent | Replaced | Ignored
 
 

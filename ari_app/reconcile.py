@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Any
 
-from ari_app.events import Arrived, Gone, Left, Raw, RingAnswered, RingEnded, arrived
+from ari_app.events import Arrived, Left, Lost, Raw, RingAnswered, RingEnded, arrived
 from lookup.notices import RungPhone
 
-Missed = Arrived | Left | Gone | RingAnswered | RingEnded
+Missed = Arrived | Left | Lost | RingAnswered | RingEnded
 
 
 def missed(
@@ -28,7 +28,7 @@ def missed(
     there = {channel["id"]: channel for channel in channels}
     in_our_hands = {channel_id for channel_id, channel in there.items() if _in_application(channel, app)}
     awaited = set(looking)
-    ended = [Gone(channel_id, 0, at_ms) for channel_id in held if channel_id not in there]
+    ended = [Lost(channel_id, at_ms) for channel_id in held if channel_id not in there]
     rung = [
         event
         for channel_id, phones in held.items()

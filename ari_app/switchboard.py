@@ -15,7 +15,7 @@ from typing import Any, Protocol
 
 from ari_app.actions import Action, Follow, HandBack, LookUp, Record, SetChannel, Tell
 from ari_app.call import Call, Rules, State
-from ari_app.events import Arrived, CallEvent, Gone, Ignored, Looked, Replaced, parse
+from ari_app.events import Arrived, CallEvent, Ignored, Looked, Lost, Replaced, parse
 from ari_app.reconcile import missed
 from lookup.answers import Answer, Caller
 from lookup.breaker import StoreGone
@@ -36,7 +36,7 @@ CLOSING_S = 1.0
 
 
 class Link(Protocol):
-    async def follow(self, channel_id: str) -> None: ...
+    async def follow(self, channel_id: str) -> bool: ...
 
     async def hand_back(self, channel_id: str, values: Mapping[str, str]) -> None: ...
 
@@ -141,7 +141,7 @@ class Switchboard:
         channels = [channel for channel in channels if channel["id"] not in came_meanwhile]
         for event in missed(held, looking, channels, self._app, _now_ms()):
             self.counters.found_after_gap += isinstance(event, Arrived)
-            self.counters.ended_in_gap += isinstance(event, Gone)
+            self.counters.ended_in_gap += isinstance(event, Lost)
             self._dispatch(event)
 
     async def close(self) -> None:
@@ -222,9 +222,12 @@ class Switchboard:
 
     async def _follow(self, action: Follow) -> None:
         try:
-            await self._link.follow(action.channel_id)
+            there = await self._link.follow(action.channel_id)
         except self._link_errors as exc:
             log.debug("cannot follow %s: %s", action.channel_id, exc)
+            return
+        if not there:  # it was over before we could ask: nobody will tell us any more
+            self._dispatch(Lost(action.channel_id, _now_ms()))
 
     async def _hand_back(self, channel_id: str, values: Mapping[str, str]) -> None:
         try:

@@ -122,6 +122,7 @@ async def test_a_channel_that_is_gone_is_a_refusal_with_its_status(lab: Lab, ove
         with pytest.raises(AriRefused) as refused:
             await link.hand_back("no-such-channel", {"CALLERID(name)": "x"})
         assert refused.value.status == 404
+        assert not await link.follow("no-such-channel")
 
 
 async def test_after_asterisk_restarts_the_link_is_there_again_and_says_that_there_was_a_gap(lab: Lab) -> None:

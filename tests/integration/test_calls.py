@@ -152,7 +152,7 @@ async def test_a_number_left_alone_is_logged_with_its_customer_and_nothing_else_
     assert (await call(angkor.lab, number, FAX, talk_s=0.3)).status == 200
     (row,) = await logged(angkor, began)
     assert (row.called_number, row.shown_name, row.answered_at) == (FAX, "", None)
-    assert row.reason == "this number is left alone"
+    assert row.reason == "The company's own way: calls to this number are left alone."
     assert row.customer is not None
 
 

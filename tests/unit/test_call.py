@@ -19,6 +19,7 @@ from ari_app.events import (
     Ignored,
     Left,
     Looked,
+    Lost,
     Replaced,
     RingAnswered,
     RingBegan,
@@ -261,3 +262,15 @@ def test_a_phone_that_talked_was_answered_also_when_its_end_was_missed() -> None
         lost.receive(event)
     (leg,) = lost.facts().legs
     assert (leg.outcome, leg.ended_ms) == ("answered", 1900)
+
+
+@pytest.mark.parametrize(("event", "outcome"), [(RingBegan, "missed"), (RingAnswered, "answered")])
+def test_of_a_call_whose_end_nobody_heard_the_log_says_so(event: type[RingBegan | RingAnswered], outcome: str) -> None:
+    lost = call()
+    lost.receive(answered())
+    lost.receive(event("c", "p", "101", 1100))
+    *_, record = lost.receive(Lost("c", 1900))
+    assert isinstance(record, Record)
+    facts = record.facts
+    assert (facts.outcome, facts.ended_ms) == (outcome, 1900)
+    assert facts.reason.endswith("company's own way. Nobody heard how it ended.")

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from ari_app.events import Arrived, Gone, Left, RingAnswered, RingEnded
+from ari_app.events import Arrived, Left, Lost, RingAnswered, RingEnded
 from ari_app.reconcile import missed
 from lookup.notices import RungPhone
 
@@ -16,7 +16,7 @@ def channel(channel_id: str, app: str = "Dial", data: str = "PJSIP/101", state: 
 
 
 def test_a_call_whose_channel_is_no_more_has_ended() -> None:
-    assert missed({"a": [], "b": []}, [], [channel("b")], "ringcard", 5) == [Gone("a", 0, 5)]
+    assert missed({"a": [], "b": []}, [], [channel("b")], "ringcard", 5) == [Lost("a", 5)]
 
 
 def test_a_channel_left_in_our_application_arrives_anew() -> None:
@@ -59,4 +59,4 @@ def test_a_phone_whose_channel_is_no_more_has_stopped() -> None:
 
 
 def test_phones_of_a_call_that_ended_need_no_news_of_their_own() -> None:
-    assert missed({"a": [RINGING]}, [], [channel("p")], "x", 5) == [Gone("a", 0, 5)]
+    assert missed({"a": [RINGING]}, [], [channel("p")], "x", 5) == [Lost("a", 5)]

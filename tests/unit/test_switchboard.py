@@ -43,10 +43,12 @@ class Asterisk:
         self.there = list(there)
         self.handed_back: list[str] = []
         self.followed: list[str] = []
+        self.over: set[str] = set()
         self.meanwhile: Callable[[], None] = lambda: None
 
-    async def follow(self, channel_id: str) -> None:
+    async def follow(self, channel_id: str) -> bool:
         self.followed.append(channel_id)
+        return channel_id not in self.over
 
     async def hand_back(self, channel_id: str, values: Mapping[str, str]) -> None:
         self.handed_back.append(channel_id)
@@ -154,3 +156,12 @@ async def test_when_nobody_can_say_what_was_told_it_is_asked_again(monkeypatch: 
         while not held.notices:
             await asyncio.sleep(0)
     assert [notice.kind for notice in held.notices] == ["ended"]
+
+
+async def test_a_call_that_was_over_before_we_could_follow_it_is_not_held_for_ever() -> None:
+    asterisk = Asterisk()
+    asterisk.over = {"short"}
+    board = Board(asterisk).board
+    board.take(start("short"))
+    await board.close()
+    assert board.calls == {}
