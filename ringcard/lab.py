@@ -322,10 +322,10 @@ def _end_orphan(number: int) -> None:
     with contextlib.suppress(OSError, ValueError):
         pid, folder = _note(number).read_text().split("\n")
         shutil.rmtree(folder, ignore_errors=True)
-        process = Path(f"/proc/{int(pid)}/cmdline")
-        if folder in process.read_bytes().decode(errors="replace"):
+        process = Path(f"/proc/{int(pid)}")
+        if folder in (process / "cmdline").read_bytes().decode(errors="replace"):
             os.kill(int(pid), signal.SIGKILL)
-            while process.read_bytes():  # empty or gone once it is dead
+            while ") Z " not in (process / "stat").read_text():  # a zombie or gone: its sockets are closed
                 time.sleep(0.01)
 
 

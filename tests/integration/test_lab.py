@@ -39,7 +39,7 @@ def test_a_taken_number_is_refused_with_the_address_named(standing_lab: Lab) -> 
 
 def test_a_lab_whose_owner_was_killed_is_cleared_away_by_the_next() -> None:
     script = (
-        "import time; from ringcard.lab import Lab; lab = Lab().start();"
+        "import time; from ringcard.lab import Lab; lab = Lab(99).start();"
         "print(lab.number, lab.dir, lab.pid, flush=True); time.sleep(99)"
     )
     with subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True) as owner:
