@@ -58,7 +58,8 @@ class Audience:
         if event.kind == "snapshot":
             shown = await self.show_all(event.calls)
             return [message("snapshot", event.id, {"live": True, "calls": [self._data(item) for item in shown]})]
-        assert event.notice
+        if event.notice is None:
+            return []
         head = {"kind": event.notice.kind, "at": formats.rfc3339(formats.moment(event.notice.at_ms))}
         shown = [item for call in self._calls_of(event) if (item := await self.show(call))]
         return [message(event.notice.kind, event.id, {**head, **self._data(item)}) for item in shown]

@@ -60,7 +60,7 @@ async def _stream(request: Request, desk: Services, audience: Audience, after: s
             event = await subscription.next(HEARTBEAT_S)
             if event is None and subscription.ended:
                 return
-            if event is None or time.monotonic() - checked > HEARTBEAT_S:
+            if event is None or event.kind == "sessions" or time.monotonic() - checked > HEARTBEAT_S:
                 checked = time.monotonic()
                 if not await _still_signed_in(request, desk):
                     yield message("signed_out", "", {})
@@ -73,7 +73,8 @@ async def _stream(request: Request, desk: Services, audience: Audience, after: s
 
 
 def _heartbeat(desk: Services) -> bytes:
-    return message("heartbeat", "", {"at": formats.rfc3339(desk.parts.clock()), "live": desk.hub.up})
+    at = formats.rfc3339(desk.parts.clock())
+    return message("heartbeat", "", {"at": at, "live": desk.hub.up, "next_s": HEARTBEAT_S})
 
 
 async def _still_signed_in(request: Request, desk: Services) -> bool:

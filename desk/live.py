@@ -35,12 +35,14 @@ PAST_S = 1.0
 RETRY_S = (0.2, 0.5, 1.0, 2.0)
 STOP_AGAIN_S = 0.1
 
-EventKind = Literal["notice", "snapshot", "status"]
+EventKind = Literal["notice", "snapshot", "status", "sessions"]
 
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """What a subscriber gets. `snapshot`: forget what you hold, `calls` is all. `status`: live calls are away."""
+    """What a subscriber gets. `snapshot`: forget what you hold, `calls` is all. `status`: live calls are away.
+    `sessions`: one was ended; look whether it is yours.
+    """
 
     kind: EventKind
     id: str
@@ -130,6 +132,11 @@ class Hub:
         """Something that this process alone knows (a card that could be read at last): under the last id."""
         for subscription in tuple(self._subscriptions):
             subscription.put(Event("notice", self.last_id, notice))
+
+    def session_ended(self) -> None:
+        """Have every connection look at once whether its session still holds."""
+        for subscription in tuple(self._subscriptions):
+            subscription.put(Event("sessions", ""))
 
     @contextlib.contextmanager
     def subscribe(self, after: str) -> Iterator[Subscription]:

@@ -89,6 +89,7 @@ async def enter(
 async def leave(request: Request, desk: Desk) -> Response:
     response = RedirectResponse("/sign-in", 303)
     desk.sessions.end(response, await desk.sessions.read(request))
+    desk.hub.session_ended()
     return response
 
 

@@ -13,6 +13,7 @@ function connect(tell) {
   return worker;
 }
 
+/** How the connection is; kept on the page, so that it can be seen and waited for. */
 function showState(state) {
   const shown = document.getElementById("link-state");
   shown.dataset.state = state;
@@ -23,8 +24,10 @@ const board = new Board(document, Number(page.now) - Date.now());
 
 connect((event) => {
   if (event.kind === "signed_out") return location.assign("/sign-in");
-  if (event.kind === "lost") return showState("lost");
-  if (event.kind === "open") return showState(document.getElementById("banner").hidden ? "live" : "away");
+  if (event.kind === "lost" || event.kind === "open") {
+    page.stream = event.kind;
+    return showState(event.kind === "lost" ? "lost" : document.getElementById("banner").hidden ? "live" : "away");
+  }
   if (event.kind === "status" || event.kind === "snapshot") {
     document.getElementById("banner").hidden = event.data.live;
     showState(event.data.live ? "live" : "away");

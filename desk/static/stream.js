@@ -2,7 +2,6 @@
 // The browser itself gives up after an answer other than 200, and never notices a server that went silent; this does.
 
 const KINDS = ["ringing", "answered", "moved", "ended", "card_changed", "snapshot", "status", "heartbeat", "signed_out"];
-const SILENT_MS = 40_000; // the server says something every 15 seconds
 const PAUSES_MS = [300, 1000, 2000, 4000, 8000];
 
 /** Whether stream id `a` ("1700000000000-3") comes after `b`; an id comes after none. */
@@ -19,6 +18,7 @@ export class Stream {
     this.after = after;
     this.tell = tell;
     this.failures = 0;
+    this.silentMs = 20_000; // until the server has said how often it speaks
     this.#open();
     addEventListener("online", () => this.reopen(this.after));
   }
@@ -39,6 +39,8 @@ export class Stream {
   }
 
   #take(kind, event) {
+    const data = JSON.parse(event.data);
+    if (kind === "heartbeat") this.silentMs = data.next_s * 2500;
     this.#expect();
     if (kind === "signed_out") return this.#end();
     if (this.failures || !this.opened) {
@@ -48,12 +50,12 @@ export class Stream {
     }
     if (kind === "heartbeat") return;
     if (event.lastEventId) this.after = event.lastEventId;
-    this.tell({ kind, id: this.after, data: JSON.parse(event.data) });
+    this.tell({ kind, id: this.after, data });
   }
 
   #expect() {
     clearTimeout(this.watch);
-    this.watch = setTimeout(() => this.#lost(), SILENT_MS);
+    this.watch = setTimeout(() => this.#lost(), this.silentMs);
   }
 
   async #lost() {
