@@ -22,7 +22,7 @@ BY_TOKEN = ("/dialplan/", "/c/", "/p/", "/v/")
 
 
 def cookie(response: httpx.Response) -> str:
-    return response.headers.get("set-cookie", "")
+    return str(response.headers.get("set-cookie", ""))
 
 
 async def test_the_right_password_opens_the_desk(stranger: Visitor) -> None:

@@ -177,7 +177,7 @@ async def test_who_follows_learns_that_the_stream_was_lost(
 
 async def test_who_follows_too_slowly_learns_that_notices_were_missed(
     redis_server: OwnServer, redis_url: str, monkeypatch: pytest.MonkeyPatch
-):
+) -> None:
     monkeypatch.setattr("lookup.redis_notices.AT_ONCE", 10)
     stream = RedisNotices(redis_url)
     try:
@@ -200,7 +200,7 @@ async def test_who_follows_too_slowly_learns_that_notices_were_missed(
         await stream.close()
 
 
-async def test_who_follows_from_before_the_beginning_gets_all_there_is(redis_server: OwnServer, redis_url: str):
+async def test_who_follows_from_before_the_beginning_gets_all_there_is(redis_server: OwnServer, redis_url: str) -> None:
     stream = RedisNotices(redis_url)
     try:
         stream.publish(notice(RINGING))

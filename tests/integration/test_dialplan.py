@@ -428,7 +428,7 @@ async def test_the_name_comes_by_agi_when_the_application_and_the_desk_are_gone(
 
 
 async def test_an_unknown_number_is_refused_as_without_ringcard(lab: Lab) -> None:
-    before, now = [await call(lab, did="+85523909999", way=way) for way in ("before", "trunk")]  # type: ignore[arg-type]
+    before, now = [await call(lab, did="+85523909999", way=way) for way in ("before", "trunk")]
     assert now.status == before.status == 404
 
 

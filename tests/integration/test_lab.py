@@ -110,7 +110,7 @@ async def test_many_calls_are_told_apart(lab: Lab, phones: Phones) -> None:
 async def test_the_forms_of_a_withheld_number_reach_asterisk(lab: Lab, phones: Phones) -> None:
     phone = await phones("101")
     for form in ("anonymous", "privacy", "empty"):
-        await call(lab, number="+85512345678", way="plain", withheld=form)  # type: ignore[arg-type]
+        await call(lab, number="+85512345678", way="plain", withheld=form)
     anonymous, privacy, empty = phone.invites
     assert (anonymous.number, anonymous.asserted_number) == ("anonymous", "anonymous")
     assert (privacy.asserted_number, privacy.header("Privacy")) == ("+85512345678", "id")

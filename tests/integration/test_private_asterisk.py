@@ -18,7 +18,7 @@ def programs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("PATH", str(folder))
     monkeypatch.setenv("RINGCARD_CACHE", str(tmp_path / "cache"))
     monkeypatch.setattr(private_asterisk, "SBIN", ())
-    monkeypatch.setattr(private_asterisk.platform, "freedesktop_os_release", debian)
+    monkeypatch.setattr("platform.freedesktop_os_release", debian)
     return folder
 
 
@@ -50,7 +50,7 @@ def test_an_archive_that_refuses_is_named_and_leaves_no_half_made_copy(programs:
 def test_a_machine_that_is_not_debian_is_told_to_install_asterisk(
     programs: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(private_asterisk.platform, "freedesktop_os_release", lambda: {"ID": "fedora"})
+    monkeypatch.setattr("platform.freedesktop_os_release", lambda: {"ID": "fedora"})
     with pytest.raises(AsteriskMissing, match="this is not Debian: install Asterisk 18 or newer by hand"):
         find_asterisk(lambda line: None)
 

@@ -97,7 +97,7 @@ async def until_up(hub: Hub) -> None:
 
 
 async def take(subscription: Subscription, count: int) -> list[Event]:
-    events = []
+    events: list[Event] = []
     for _ in range(count):
         event = await subscription.next(5)
         assert event, f"only {len(events)} of {count} events came"
