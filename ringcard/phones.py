@@ -23,8 +23,9 @@ from typing import Literal, Self, TypedDict
 
 from ringcard.lab import Lab
 
-Manner = Literal["answer", "busy", "decline", "ignore"]
-"""What a telephone does when it is called: answer after ring_s, 486, 603, or ring until the caller gives up."""
+Manner = Literal["answer", "busy", "decline", "ignore", "told"]
+"""What a telephone does when it is called: answer after ring_s, 486, 603, ring until the caller gives up, or ring until
+`pick_up`."""
 
 Way = Literal["trunk", "before", "plain"]
 """Where a caller comes in: the trunk with Ringcard, the same company without it, a bare Dial() of phone 101."""
@@ -310,6 +311,20 @@ class Phone:
                 await asyncio.sleep(0.005)
         return self.invites
 
+    def pick_up(self) -> None:
+        """Answer the latest call, which rings; for a telephone that does as it is told."""
+        self._tell(_PICK_UP)
+
+    def hang_up(self) -> None:
+        """End the latest call, which was answered; for a telephone that does as it is told."""
+        self._tell(_PUT_DOWN)
+
+    def _tell(self, method: str) -> None:
+        """SIPp takes whatever bears a call's own headers for a message of that call."""
+        told = self.invites[-1].raw.replace(b"INVITE", method.encode(), 1)
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as hand:
+            hand.sendto(told, (self.address, self.port))
+
     @property
     def complaint(self) -> str:
         return self._sipp.complaint()
@@ -534,6 +549,7 @@ Contact: <sip:phone@[local_ip]:[local_port]>
 
 _CANCELLED, _ANSWER, _CROSSED, _TALK, _AGAIN, _HANG_UP, _END = "1", "2", "3", "4", "5", "6", "7"
 _FAILED, _GIVE_UP, _HUNG_UP = "8", "9", "10"
+_PICK_UP, _PUT_DOWN = "NOTIFY", "MESSAGE"  # two methods that Asterisk never sends to our telephones
 
 
 def _telephone(manner: Manner, ring_s: float, talk_s: float | None) -> str:
@@ -554,12 +570,14 @@ To: [$theirs]
 [last_Call-ID:]
 CSeq: 1 BYE
 Content-Length: 0"""
-    wait_s = None if manner == "ignore" else ring_s
+    wait_s = None if manner in ("ignore", "told") else ring_s
+    told = manner == "told"
     refusal = {"busy": "486 Busy Here", "decline": "603 Decline"}.get(manner)
     refuse = [_send(_reply(refusal), retransmit=True), _receive("ACK", go_to=_END)] if refusal else []
     return _scenario(
         invite,
         _send(_reply("180 Ringing")),
+        _may_receive(_PICK_UP, go_to=_ANSWER) if told else "",
         _receive("CANCEL", timeout_s=wait_s, timeout_to=_ANSWER, go_to=_CANCELLED) if wait_s != 0 else "",
         _label(_ANSWER),
         *refuse,
@@ -567,6 +585,7 @@ Content-Length: 0"""
         _may_receive("CANCEL", go_to=_CROSSED),
         ack,
         _label(_TALK),
+        _may_receive(_PUT_DOWN, go_to=_HANG_UP) if told else "",
         _receive("INVITE", timeout_s=talk_s, timeout_to=_HANG_UP, go_to=_AGAIN, options=_OPTIONAL),
         _receive("BYE", timeout_s=talk_s, timeout_to=_HANG_UP),
         _send(_reply("200 OK", tag=False), go_to=_END),
