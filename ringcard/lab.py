@@ -322,11 +322,11 @@ def _end_orphan(number: int) -> None:
     with contextlib.suppress(OSError, ValueError):
         pid, folder = _note(number).read_text().split("\n")
         shutil.rmtree(folder, ignore_errors=True)
-        process = Path(f"/proc/{int(pid)}")
-        if folder in (process / "cmdline").read_bytes().decode(errors="replace"):
+        if folder in Path(f"/proc/{int(pid)}/cmdline").read_bytes().decode(errors="replace"):
             os.kill(int(pid), signal.SIGKILL)
-            while ") Z " not in (process / "stat").read_text():  # a zombie or gone: its sockets are closed
-                time.sleep(0.01)
+            deadline = time.monotonic() + STOP_S
+            while not _ports_free(f"127.0.{number}.1") and time.monotonic() < deadline:
+                time.sleep(0.01)  # the last of its threads closes the sockets
 
 
 def _ports_free(address: str) -> bool:
