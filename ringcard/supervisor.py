@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import ctypes
 import logging
+import os
 import signal
 import sys
 import time
@@ -61,7 +62,10 @@ async def _keep_running(role: str, arguments: Sequence[str], stop: asyncio.Event
 
 async def _one_life(role: str, arguments: Sequence[str], stop: asyncio.Event) -> int:
     command = [sys.executable, "-m", "ringcard.cli", *arguments, "run", role]
-    process = await asyncio.create_subprocess_exec(*command, preexec_fn=_die_with_parent, start_new_session=True)
+    us = os.getpid()
+    process = await asyncio.create_subprocess_exec(
+        *command, preexec_fn=lambda: _die_with_parent(us), start_new_session=True
+    )
     await either(_waited(process), stop)
     if process.returncode is None:
         process.terminate()
@@ -79,9 +83,11 @@ async def _waited(process: asyncio.subprocess.Process) -> None:
     await process.wait()
 
 
-def _die_with_parent() -> None:
+def _die_with_parent(parent: int) -> None:
     """In the new process, before it becomes the program. Its own session keeps the terminal's Ctrl-C for us alone."""
     _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+    if os.getppid() != parent:
+        os._exit(1)  # it died before the kernel knew that we want to be told
 
 
 def _told(status: int) -> str:
