@@ -28,12 +28,16 @@ from ringcard.lab import Lab
 from ringcard.phones import Dialled, Invite, Outcome, Phone, load
 from ringcard.redis_server import OwnServer
 from tests.bench.distribution import Distribution, distribution, rows
-from tests.bench.machine import Busy, watching
+from tests.bench.machine import Busy, cpu_ms, watching
 from tests.bench.people import Person, enter, enter_manager, strangers
-from tests.company import MANAGED, Company
+from tests.company import Company
 
 PHONE = "101"
+DID = "+85523900003"
+"""Routed to the manager at 101; the company's own way, which a call goes that we are late for, rings that phone too."""
+
 DESK_PORT = 18580
+ROLES = ("worker", "desk", "agi")
 WARM_UP = 10  # calls of each kind before the measured ones: Asterisk's and our first calls are slower
 READY_S = 20.0
 
@@ -50,8 +54,10 @@ class Round:
     added_median: float  # Ringcard's minus plain's
     added_p99: float
     in_app: Distribution  # StasisStart -> Asterisk's answer that the call goes on
+    cpu_ms: dict[str, float]  # by process, for one call through Ringcard and the plain one beside it
     apart_ms: float  # of a call through Ringcard from the plain one before it; the median
-    faults: tuple[str, ...]  # calls that did not ring once, or rang with a wrong name; empty is right
+    unnamed: int  # rang without a name: the lookup took longer than its budget of 150 ms
+    faults: tuple[str, ...]  # calls that did not ring once, or showed another's name; empty is right
 
     def text(self) -> str:
         named = {
@@ -61,15 +67,16 @@ class Round:
             "  its card in the database": self.card_in_database,
             "inside: StasisStart -> continued": self.in_app,
         }
-        n = self.plain.count + self.ringcard.count
-        verdict = (
-            f"NOT ALL RIGHT: {len(self.faults)} faults" if self.faults else f"all {n} rang, each with its own name"
-        )
+        calls = self.ringcard.count
+        verdict = f"{len(self.faults)} FAULTS" if self.faults else f"all {calls + self.plain.count} calls rang"
         return "\n".join(
             (
-                f"  {verdict}; {self.machine}; {self.apart_ms:.0f} ms after each plain call",
+                f"  {verdict}, {calls - self.unnamed} of {calls} with their own name; {self.machine}",
+                f"  each call through Ringcard {self.apart_ms:.0f} ms after a plain one",
                 *rows(named, "ms", 2),
                 f"  {'added by Ringcard':<40}{self.added_median:>9.2f}{'':9}{self.added_p99:>9.2f}",
+                "  computing for one call of each: "
+                + ", ".join(f"{name} {ms:.1f} ms" for name, ms in self.cpu_ms.items()),
                 *(f"  fault: {fault}" for fault in self.faults),
             )
         )
@@ -78,21 +85,31 @@ class Round:
 async def measure(calls: int, rate: float) -> Round:
     """One round: `calls` of each kind, `rate` of each in a second, with a PBX and processes of its own."""
     with tempfile.TemporaryDirectory(prefix="ringcard-bench-") as folder, Lab() as lab:
-        async with serving(lab, Path(folder), calls) as (people, times), Phone(lab, PHONE) as phone:
+        async with serving(lab, Path(folder), calls) as running, Phone(lab, PHONE) as phone:
             await both(lab, strangers(0, WARM_UP), strangers(WARM_UP, WARM_UP), rate)
+            before = {name: cpu_ms(pid) for name, pid in running.pids.items()}
             with watching() as busy:
-                named, plain = await both(lab, people, strangers(2 * WARM_UP, calls), rate)
+                named, plain = await both(lab, running.people, strangers(2 * WARM_UP, calls), rate)
+            spent = {name: (cpu_ms(pid) - before[name]) / calls for name, pid in running.pids.items()}
             invites = phone.invites
-        # The stopwatch's times are written when its process has ended.
-        return evaluate(people, named, plain, invites, orjson.loads(times.read_bytes()), busy)
+        return evaluate(running, named, plain, invites, busy, spent)
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    people: list[Person]
+    pids: dict[str, int]
+    times: Path  # the stopwatch's, written when its process has ended
 
 
 @asynccontextmanager
-async def serving(lab: Lab, folder: Path, calls: int) -> AsyncIterator[tuple[list[Person], Path]]:
-    """Ringcard as a company runs it, with `calls` customers; where the stopwatch will have written."""
+async def serving(lab: Lab, folder: Path, calls: int) -> AsyncIterator[Running]:
+    """Ringcard as a company runs it, with `calls` customers."""
     times = folder / "times"
     with OwnServer(folder / "data") as redis:
         company = Company(lab, folder, DESK_PORT, redis_url=redis.url)
+        with company.file.open("a") as settings:
+            settings.write(f'[dids."{DID}"]\npolicy = "route"\n')
         people = [Person(i) for i in range(calls)]
         enter_company(company, people)
         await remember(company, people[::2])
@@ -104,10 +121,12 @@ async def serving(lab: Lab, folder: Path, calls: int) -> AsyncIterator[tuple[lis
                 start_new_session=True,
             )
         try:
-            company.start("worker", "desk", "agi")
+            company.start(*ROLES)
             await company.listening()
             await company.desk_ready()
-            yield people, times
+            processes = {role: company.pid(role) for role in ROLES}
+            servers = {"Redis": redis.pid or 0, "Asterisk": lab.pid}
+            yield Running(people, {"ari": timed.pid, **processes, **servers}, times)
         finally:
             timed.terminate()
             await timed.wait()
@@ -128,10 +147,8 @@ async def remember(company: Company, people: Iterable[Person]) -> None:
     async with AsyncExitStack() as stack:
         engine = await compose.open_engine(stack, company.settings)
         for person in people:
-            await engine.find(Caller(person.number), READY_S)
-        # A caller is answered before the card is kept: asking again shows that it is.
-        while engine.counters.stored < engine.counters.found_in_database:
-            await asyncio.sleep(0.001)
+            while getattr(await engine.find(Caller(person.number), READY_S), "source", "") != "cache":
+                await asyncio.sleep(0.002)
 
 
 async def both(
@@ -141,20 +158,22 @@ async def both(
 
     async def later() -> list[Outcome]:
         await asyncio.sleep(0.5 / rate)
-        return await load(lab, [Dialled(each.number, MANAGED) for each in named], rate=rate, way="trunk")
+        return await load(lab, [Dialled(each.number, DID) for each in named], rate=rate, way="trunk")
 
     first = asyncio.create_task(load(lab, [Dialled(each.number) for each in plain], rate=rate, way="plain"))
     return await later(), await first
 
 
 def evaluate(
-    people: Sequence[Person],
+    running: Running,
     named: Sequence[Outcome],
     plain: Sequence[Outcome],
     invites: Sequence[Invite],
-    in_app: dict[str, float],
     busy: Busy,
+    spent: dict[str, float],
 ) -> Round:
+    people = running.people
+    in_app: dict[str, float] = orjson.loads(running.times.read_bytes())
     rang = {invite.number: invite for invite in invites}
 
     def delays(outcomes: Iterable[Outcome]) -> Distribution:
@@ -171,7 +190,9 @@ def evaluate(
         added_median=through.median - without.median,
         added_p99=through.p99 - without.p99,
         in_app=distribution(in_app[person.number] for person in people if person.number in in_app),
+        cpu_ms=spent,
         apart_ms=_apart(named, plain),
+        unnamed=sum(not rang[person.number].name for person in people if person.number in rang),
         faults=(*_not_rung_once([*named, *plain], invites), *_wrong_names(people, rang)),
     )
 
@@ -194,12 +215,13 @@ def _not_rung_once(outcomes: Iterable[Outcome], invites: Iterable[Invite]) -> li
 
 
 def _wrong_names(people: Iterable[Person], rang: dict[str, Invite]) -> list[str]:
-    """The name of a lookup that took longer than its budget (150 ms) is missing; a wrong one can have no excuse."""
-    shown = ((person, rang[person.number]) for person in people if person.number in rang)
+    shown = [(person, rang[person.number]) for person in people if person.number in rang]
+    if not any(invite.name for _, invite in shown):
+        return ["no call had a name"]
     return [
-        f"the call from {person.number} showed {invite.name!r}, not {person.name!r}"
+        f"the call from {person.number} showed {invite.name!r} and {invite.asserted_name!r}, not {person.name!r}"
         for person, invite in shown
-        if (invite.name, invite.asserted_name) != (person.name, person.name)
+        if {invite.name, invite.asserted_name} not in ({person.name}, {""})
     ]
 
 

@@ -84,6 +84,12 @@ def watching() -> Iterator[Busy]:
     busy.stolen = 100 * stolen / whole
 
 
+def cpu_ms(pid: int) -> float:
+    """What a process has computed so far, all its threads together."""
+    after_name = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(after_name[11]) + int(after_name[12])) * 1000 / os.sysconf("SC_CLK_TCK")
+
+
 def _ticks() -> list[int]:
     """user, nice, system, idle, iowait, irq, softirq, steal (proc(5)); guests are counted within user."""
     return [int(word) for word in Path("/proc/stat").read_text().split("\n", 1)[0].split()[1:9]]
