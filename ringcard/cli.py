@@ -49,6 +49,7 @@ def _foreseen() -> tuple[type[Exception], ...]:
         ("ringcard.lab", "LabError"),
         ("ringcard.private_asterisk", "AsteriskMissing"),
         ("ringcard.demo", "DemoError"),
+        ("ringcard.phones", "PhoneError"),
         ("ringcard.serving", "StartError"),
         ("agi.server", "PortTaken"),
     ):
