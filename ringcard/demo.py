@@ -21,7 +21,6 @@ import urllib.request
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import cast
 
 from config.settings import Settings, Trunk, load
 from lookup import numbers
@@ -211,7 +210,7 @@ async def _one_call(place: Place, who: str, did: str) -> Outcome:
         who, company.UNKNOWN_NUMBER if who == "unknown" else who
     )
     try:
-        return await call(cast(Lab, place), number, did, withheld="privacy" if who == "withheld" else "", talk_s=None)
+        return await call(place, number, did, withheld="privacy" if who == "withheld" else "", talk_s=None)
     except PhoneError as exc:
         raise DemoError(f"the caller's telephone failed: {exc}") from exc
 

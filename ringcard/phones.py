@@ -19,7 +19,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
-from typing import Literal, Self, TypedDict
+from typing import Literal, Protocol, Self, TypedDict
 
 from ringcard.lab import Lab
 
@@ -39,6 +39,15 @@ _FINAL_FAILURES = (
     *(484, 485, 486, 487, 488, 491, 500, 501, 502, 503, 504, 505, 513, 580, 600, 603, 604, 606),
 )
 START_S = 5.0
+
+
+class Site(Protocol):
+    """Where a PBX takes calls: a lab of ours, or one that another process runs."""
+
+    @property
+    def address(self) -> str: ...  # of its SIP port
+    @property
+    def net(self) -> str: ...  # "127.N": callers are in .100, .99 and .98 below it
 
 
 class PhoneError(Exception):
@@ -400,7 +409,7 @@ class Outcome:
 
 
 async def call(
-    lab: Lab,
+    lab: Site,
     number: str = "+85512345678",
     did: str = "+85523900002",
     *,
@@ -422,7 +431,7 @@ async def call(
 
 
 async def load(
-    lab: Lab,
+    lab: Site,
     calls: Sequence[Dialled],
     *,
     rate: float = 20.0,
@@ -434,7 +443,7 @@ async def load(
     return await _play(lab, calls, _caller(give_up_s, talk_s, ""), way, rate)
 
 
-async def _play(lab: Lab, calls: Sequence[Dialled], scenario: str, way: Way, rate: float) -> list[Outcome]:
+async def _play(lab: Site, calls: Sequence[Dialled], scenario: str, way: Way, rate: float) -> list[Outcome]:
     address = f"{lab.net}.{_WAY_NET[way]}.1"
     pace = ("-r", f"{round(rate * 10)}", "-rp", "10000", "-l", str(len(calls)), "-m", str(len(calls)))
     sipp = _Sipp(scenario, address, "-inf", "calls", *pace, f"{lab.address}:5060")
