@@ -24,6 +24,8 @@ def clean(text: str, limit: int = LIMIT, octets: int = OCTETS) -> str:
 
     Quotes and backslashes stay: Asterisk escapes them. The cut falls between graphemes, never inside one.
     """
+    if text.isascii() and text.isprintable():  # as most texts are: each character is a grapheme and an octet
+        return " ".join(text.split())[: min(limit, octets)].rstrip()
     line = unicodedata.normalize("NFC", "".join(map(_kept, text)))
     line = " ".join(line.split()).strip(_JOINERS + " ")
     return _cut(line, limit, octets).rstrip(_JOINERS + " ")

@@ -57,6 +57,13 @@ def test_what_could_fool_a_header_a_terminal_or_a_reader_is_gone(text: str, clea
     assert clean(text) == cleaned
 
 
+@given(
+    st.text(st.characters(min_codepoint=32, max_codepoint=126), max_size=300), st.integers(0, 70), st.integers(0, 250)
+)
+def test_plain_letters_are_cleaned_quicker_and_not_otherwise(text: str, limit: int, octets: int) -> None:
+    assert clean(text, limit, octets) == clean(text + "\0", limit, octets)
+
+
 @given(st.text(st.characters(), max_size=300), st.integers(0, 70), st.integers(0, 250))
 def test_cleaned_text_is_one_short_line_that_cleaning_leaves_alone(text: str, limit: int, octets: int) -> None:
     name = clean(text, limit, octets)
