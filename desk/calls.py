@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from datetime import date, timedelta
 from typing import Any
 
@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 
 from desk.formats import rfc3339
 from desk.people import Directory
-from desk.services import Desk
+from desk.services import Desk, Services
 from desk.sessions import SignedIn, TheReader
 from records.calls import call as read_call
 from records.calls import calls_of_day
@@ -105,16 +105,14 @@ def call_facts(row: CallRow) -> dict[str, Any]:
     }
 
 
-def _reading(desk: Any, day: date, sees: Collection[int] | None, after: str, limit: int = PER_PAGE) -> Any:
+def _reading(
+    desk: Services, day: date, sees: Collection[int] | None, after: str, limit: int = PER_PAGE
+) -> Callable[[Session], Page[CallRow]]:
     zone = desk.parts.settings.company.time_zone
-
-    def read(session: Session) -> Page[CallRow]:
-        return calls_of_day(session, day, zone, people=sees, after=after, limit=limit)
-
-    return read
+    return lambda session: calls_of_day(session, day, zone, people=sees, after=after, limit=limit)
 
 
-def _one(call_id: str, sees: Collection[int] | None, directory: Directory) -> Any:
+def _one(call_id: str, sees: Collection[int] | None, directory: Directory) -> Callable[[Session], CallRow]:
     def read(session: Session) -> CallRow:
         row = read_call(session, call_id)
         if row is None or not _concerns(row, sees, directory):
