@@ -33,7 +33,7 @@ ENDED_KEPT_MS = 60_000  # a browser that reloads still sees that a call has just
 KEPT_IN_STREAM = 10_000
 WAITING = 10_000  # notices kept while Redis is away
 ANSWER_S = 1.0
-PING_EVERY_S = 1.0
+LOOK_EVERY_S = 1.0
 AGAIN_S = 0.5
 STOP_AGAIN_S = 0.1
 BLOCK_MS = 5000
@@ -77,6 +77,8 @@ class RedisNotices:
         self._waiting: dict[str, Notice] = {}  # by what it is about, oldest first
         self._living: dict[str, Notice] = {}  # the last one published of each call that has not ended
         self._wake = asyncio.Event()
+        self._server = ""  # who answered last, and when to look again
+        self._look_at = 0.0
         self._writer: asyncio.Task[None] | None = None
         self._gone = ""
         self.given_up = 0  # notices dropped because too many waited
@@ -99,20 +101,32 @@ class RedisNotices:
         while True:
             try:
                 with contextlib.suppress(TimeoutError):
-                    async with asyncio.timeout(PING_EVERY_S):
+                    async with asyncio.timeout(LOOK_EVERY_S):
                         await self._wake.wait()
+                await self._look_who_answers()
                 await self._write_waiting()
                 self._say_back()
             except (RedisError, OSError, TimeoutError) as exc:
                 self._say_gone(exc)
-                # It may come back empty; what it still has it will not take twice.
-                self._waiting = {**self._living, **self._waiting}
+                self._server = ""
                 await asyncio.sleep(AGAIN_S)
 
-    async def _write_waiting(self) -> None:
+    async def _look_who_answers(self) -> None:
+        """Another server than before, or the same one started anew, may be empty: it gets all calls that still live.
+
+        The connection alone does not tell: a restart between two commands breaks none that was in use. What the server
+        still has it does not take twice.
+        """
+        now = asyncio.get_running_loop().time()
+        if self._server and now < self._look_at:
+            return
         async with asyncio.timeout(ANSWER_S):
-            if not self._waiting:
-                await self._redis.ping()  # so that a restart is noticed also while no call comes
+            server = str((await self._redis.info("server"))["run_id"])
+        if server != self._server:
+            self._waiting = {**self._living, **self._waiting}
+        self._server, self._look_at = server, now + LOOK_EVERY_S
+
+    async def _write_waiting(self) -> None:
         while self._waiting:
             about, notice = next(iter(self._waiting.items()))
             async with asyncio.timeout(ANSWER_S):

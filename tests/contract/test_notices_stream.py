@@ -210,3 +210,15 @@ async def test_who_follows_from_before_the_beginning_gets_all_there_is(redis_ser
         assert await followed(stream, "0-0", 1) == [notice(ENDED)]
     finally:
         await stream.close()
+
+
+async def test_a_redis_that_restarts_between_two_commands_is_noticed(breakable_redis: OwnServer) -> None:
+    stream = RedisNotices(breakable_redis.url)
+    try:
+        stream.publish(notice(RINGING))
+        await live(stream, a=1000)
+        breakable_redis.stop()
+        breakable_redis.start()
+        await live(stream, a=1000)
+    finally:
+        await stream.close()
