@@ -23,10 +23,8 @@ STAMP = VENDOR / ".built-from"
 
 FILES = {
     "bootstrap/dist/css/bootstrap.min.css": "bootstrap.min.css",
-    "bootstrap/dist/js/bootstrap.bundle.min.js": "bootstrap.bundle.min.js",
     "bootstrap-icons/font/bootstrap-icons.min.css": "bootstrap-icons.min.css",
     "bootstrap-icons/font/fonts/bootstrap-icons.woff2": "fonts/bootstrap-icons.woff2",
-    "htmx.org/dist/htmx.min.js": "htmx.min.js",
 }
 """Path in node_modules: path in the vendor folder."""
 
