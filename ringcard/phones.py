@@ -25,7 +25,7 @@ from ringcard.lab import Lab
 
 Manner = Literal["answer", "busy", "decline", "ignore", "told"]
 """What a telephone does when it is called: answer after ring_s, 486, 603, ring until the caller gives up, or ring until
-`pick_up`."""
+`pick_up` or `refuse`."""
 
 Way = Literal["trunk", "before", "plain"]
 """Where a caller comes in: the trunk with Ringcard, the same company without it, a bare Dial() of phone 101."""
@@ -324,6 +324,10 @@ class Phone:
         """Answer the latest call, which rings; for a telephone that does as it is told."""
         self._tell(_PICK_UP)
 
+    def refuse(self) -> None:
+        """Press the button that rejects the latest call, which rings; for a telephone that does as it is told."""
+        self._tell(_REFUSE)
+
     def hang_up(self) -> None:
         """End the latest call, which was answered; for a telephone that does as it is told."""
         self._tell(_PUT_DOWN)
@@ -558,7 +562,8 @@ Contact: <sip:phone@[local_ip]:[local_port]>
 
 _CANCELLED, _ANSWER, _CROSSED, _TALK, _AGAIN, _HANG_UP, _END = "1", "2", "3", "4", "5", "6", "7"
 _FAILED, _GIVE_UP, _HUNG_UP = "8", "9", "10"
-_PICK_UP, _PUT_DOWN = "NOTIFY", "MESSAGE"  # two methods that Asterisk never sends to our telephones
+_REFUSED = "11"
+_PICK_UP, _REFUSE, _PUT_DOWN = "PICKUP", "REFUSE", "PUTDOWN"  # no methods of SIP: nobody else says them
 
 
 def _telephone(manner: Manner, ring_s: float, talk_s: float | None) -> str:
@@ -586,7 +591,7 @@ Content-Length: 0"""
     return _scenario(
         invite,
         _send(_reply("180 Ringing")),
-        _may_receive(_PICK_UP, go_to=_ANSWER) if told else "",
+        *((_may_receive(_PICK_UP, go_to=_ANSWER), _may_receive(_REFUSE, go_to=_REFUSED)) if told else ()),
         _receive("CANCEL", timeout_s=wait_s, timeout_to=_ANSWER, go_to=_CANCELLED) if wait_s != 0 else "",
         _label(_ANSWER),
         *refuse,
@@ -607,6 +612,9 @@ Content-Length: 0"""
         _label(_HANG_UP),
         _send(bye, retransmit=True),
         _receive("200", go_to=_END),
+        _label(_REFUSED),
+        _send(_reply("486 Busy Here"), retransmit=True),
+        _receive("ACK", go_to=_END),
         _label(_CANCELLED),
         _send(_reply("200 OK")),
         _send(_reply("487 Request Terminated", cseq="CSeq: [$cseq] INVITE"), retransmit=True),
