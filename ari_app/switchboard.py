@@ -111,10 +111,13 @@ class Switchboard:
         except StoreGone as exc:
             log.info("calls that began before this start are taken up later: %s", exc)
             return False
-        for live in told:
-            if live.node == self._rules.node and not live.ended_ms and live.uniqueid not in self.calls:
-                self.calls[live.uniqueid] = Call.restored(live, self._rules)
-                self.counters.taken_up += 1
+        ours = (live for live in told if live.node == self._rules.node and not live.ended_ms)
+        lost = [live for live in ours if live.uniqueid not in self.calls]
+        for live in lost:
+            self.calls[live.uniqueid] = Call.restored(live, self._rules)
+        if lost:
+            self.counters.taken_up += len(lost)
+            log.info("calls taken up that somebody else followed before: %d", len(lost))
         return True
 
     async def _take_up_later(self) -> None:

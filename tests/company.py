@@ -6,6 +6,7 @@ For tests in which something dies: each process can be started, killed, frozen a
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import os
 import signal
@@ -33,6 +34,7 @@ from ringcard import compose
 from ringcard.from_settings import redis_url
 from ringcard.keys import with_keys
 from ringcard.lab import NODE, Lab
+from ringcard.redis_server import server_folder
 
 MENU, DIRECT, GROUP, QUEUE, FAX = (f"+8552390000{n}" for n in (1, 2, 3, 4, 5))
 """The company's five numbers; what is behind each: config/lab/extensions.conf."""
@@ -112,6 +114,17 @@ policy = "route"
     def thaw(self, role: str) -> None:
         os.kill(self.pid(role), signal.SIGCONT)
 
+    def child(self, role: str) -> int:
+        """Process id of one of the supervisor's own processes, or of "redis"."""
+        if role == "redis":
+            return int((server_folder(self.settings.data_dir) / "redis.pid").read_text())
+        supervisor = self.pid("")
+        for pid in Path(f"/proc/{supervisor}/task/{supervisor}/children").read_text().split():
+            with contextlib.suppress(OSError):
+                if Path(f"/proc/{pid}/cmdline").read_bytes().endswith(f"\0run\0{role}\0".encode()):
+                    return int(pid)
+        raise AssertionError(f"the supervisor has no process {role}:\n{self.log('')[-2000:]}")
+
     def stop(self, *roles: str) -> dict[str, int]:
         """End in order, as Ctrl-C does; the exit status of each."""
         ended = {}
@@ -154,9 +167,9 @@ policy = "route"
     async def desk_ready(self) -> None:
         await self.until(lambda: self.health().get("status") == "ok", "the desk")
 
-    async def said(self, role: str, words: str) -> None:
-        """The process has written these words into its log."""
-        await self.until(lambda: words in self.log(role), f"{role or 'run'} saying {words!r}")
+    async def said(self, role: str, words: str, times: int = 1) -> None:
+        """The process has written these words into its log so often, in all its lives."""
+        await self.until(lambda: self.log(role).count(words) >= times, f"{role or 'run'} saying {words!r}")
 
     def health(self) -> dict[str, Any]:
         try:
@@ -219,6 +232,15 @@ policy = "route"
             reader = compose.reader(self.settings)
             add_customer(session, reader, name=name, numbers=[number], manager_id=manager_id, **fields)
         return number
+
+    def customers(self, count: int, manager_id: int) -> dict[str, str]:
+        """So many customers of one manager: their numbers, which nobody called from yet, with their names."""
+        names = {number: f"Customer {number[-6:]}" for number in (self.new_number() for _ in range(count))}
+        with writing(self.database) as session:
+            reader = compose.reader(self.settings)
+            for number, name in names.items():
+                add_customer(session, reader, name=name, numbers=[number], manager_id=manager_id)
+        return names
 
     def new_number(self) -> str:
         """A mobile number that nobody called from yet."""

@@ -9,6 +9,7 @@ pytest_plugins = [
     "tests.fixtures.postgres",
     "tests.fixtures.lab",
     "tests.fixtures.company",
+    "tests.fixtures.calls_flowing",
     "tests.fixtures.desk",
     "tests.fixtures.browser",
 ]
