@@ -1,4 +1,5 @@
-"""Figures, by `./run bench`: what Ringcard adds to a call, and how long it takes to find out who calls.
+"""Figures, by `./run bench`: what Ringcard adds to a call, how long it takes to find out who calls, and how soon the
+card is on the screen.
 
 Nothing here is a limit: a slow figure is printed, not failed. The exit status is 1 when something was wrong: a call
 that did not ring, a name that was not the caller's, an answer that was not the right one.
@@ -18,8 +19,10 @@ import orjson
 
 from ringcard.private_asterisk import find_asterisk
 from ringcard.redis_server import find_program
-from tests.bench import calls, lookup
+from tests.bench import calls, lookup, screen
 from tests.bench.machine import heading, this_machine
+
+WHAT = ("calls", "lookup", "screen")
 
 
 def main() -> int:
@@ -36,6 +39,8 @@ def main() -> int:
         found["calls"] = calls.run(args.rounds, args.calls, args.rate, tell)
     if "lookup" in args.what:
         found["lookup"] = lookup.run(args.rounds, args.lookups, tell)
+    if "screen" in args.what:
+        found["screen"] = screen.run(args.rounds, args.screens, tell)
     if args.json:
         sys.stdout.buffer.write(orjson.dumps(found, option=orjson.OPT_INDENT_2) + b"\n")
     faults = _faults(found)
@@ -45,25 +50,30 @@ def main() -> int:
 
 
 def _arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="./run bench", description=__doc__.partition("\n")[0])
-    parser.add_argument("what", nargs="*", help="calls, lookup; everything when not named")
+    parser = argparse.ArgumentParser(prog="./run bench", description=__doc__.partition("\n\n")[0])
+    parser.add_argument("what", nargs="*", help=f"{', '.join(WHAT)}; everything when not named")
     parser.add_argument("--rounds", type=int, default=3, help="how often everything is measured (%(default)s)")
     parser.add_argument("--calls", type=int, default=200, help="calls of each kind in a round (%(default)s)")
     parser.add_argument("--rate", type=float, default=20.0, help="calls of each kind in a second (%(default)s)")
     parser.add_argument(
         "--lookups", type=int, default=500, help="of each kind in a round; more where it is quick (%(default)s)"
     )
+    parser.add_argument("--screens", type=int, default=50, help="calls to a screen in a round (%(default)s)")
     parser.add_argument("--json", action="store_true", help="everything as JSON on standard output")
     args = parser.parse_args()
-    unknown = set(args.what) - {"calls", "lookup"}
+    unknown = set(args.what) - set(WHAT)
     if unknown:
-        parser.error(f"there is nothing called {', '.join(sorted(unknown))} to measure: calls, lookup")
-    args.what = args.what or ["calls", "lookup"]
+        parser.error(f"there is nothing called {', '.join(sorted(unknown))} to measure: {', '.join(WHAT)}")
+    args.what = args.what or WHAT
     return args
 
 
 def _faults(found: Mapping[str, Any]) -> list[str]:
-    rounds = [*found.get("calls", ()), *(part for each in found.get("lookup", ()) for part in each)]
+    rounds = [
+        *found.get("calls", ()),
+        *found.get("screen", ()),
+        *(part for each in found.get("lookup", ()) for part in each),
+    ]
     return [fault for each in rounds for fault in each.faults]
 
 
