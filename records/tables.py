@@ -198,7 +198,8 @@ class CallRow(Base):
     node: Mapped[str]
     linkedid: Mapped[str]
     uniqueid: Mapped[str]  # the channel that the customer came on
-    version: Mapped[int] = mapped_column(default=0)  # of the facts written; an older version never overwrites
+    # Of the facts written, milliseconds since the epoch; an older version never overwrites.
+    version: Mapped[int] = mapped_column(BigInteger, default=0)
     direction: Mapped[str]  # inbound | outbound | internal
     outcome: Mapped[
         str

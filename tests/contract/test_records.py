@@ -421,10 +421,10 @@ def test_a_call_grows_with_its_facts_and_an_old_version_changes_nothing(
     database: Engine, people: tuple[User, ...]
 ) -> None:
     start = int(NOW.timestamp() * 1000)
-    ringing = facts("c1", legs=(LegFacts("ch1", "101", start + 100),))
+    ringing = facts("c1", version=start + 100, legs=(LegFacts("ch1", "101", start + 100),))
     ended = facts(
         "c1",
-        version=3,
+        version=start + 64_750,
         outcome="answered",
         answered_ms=start + 4_500,
         ended_ms=start + 64_750,
@@ -440,12 +440,12 @@ def test_a_call_grows_with_its_facts_and_an_old_version_changes_nothing(
         assert calls.write_call(session, ringing)
         assert calls.write_call(session, ended)
         assert not calls.write_call(session, ended)
-        assert not calls.write_call(session, replace(ringing, version=2))
+        assert not calls.write_call(session, replace(ringing, version=start + 200))
     with reading(database) as session:
         row = calls.call(session, "c1")
     assert row is not None
     assert row.answered_by is not None
-    assert (row.version, row.outcome, row.answered_by.login) == (3, "answered", "dara")
+    assert (row.version, row.outcome, row.answered_by.login) == (start + 64_750, "answered", "dara")
     assert (row.wait_s, row.talk_s, row.hangup_cause) == (4.5, 60.25, 16)
     assert row.started_at == NOW
     assert [(leg.endpoint, leg.outcome) for leg in row.legs] == [("101", "answered"), ("102", "cancelled")]

@@ -88,7 +88,7 @@ def upgrade() -> None:
         sa.Column("node", sa.String(), nullable=False),
         sa.Column("linkedid", sa.String(), nullable=False),
         sa.Column("uniqueid", sa.String(), nullable=False),
-        sa.Column("version", sa.Integer(), nullable=False),
+        sa.Column("version", sa.BigInteger(), nullable=False),
         sa.Column("direction", sa.String(), nullable=False),
         sa.Column("outcome", sa.String(), nullable=False),
         sa.Column("started_at", sa.DateTime(timezone=True), nullable=False),
