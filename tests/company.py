@@ -43,7 +43,7 @@ MANAGED = MENU
 """The DID whose callers are sent to their manager; the company's own way for it is a menu."""
 
 READY_S = 20.0
-MISTAKES = ("Traceback", "ResourceWarning", "never retrieved", "was never awaited", "was destroyed")
+MISTAKES = ("Traceback", "ResourceWarning", "never retrieved", "was never awaited", "was destroyed", "set aside")
 """What none of our processes may ever write into its log."""
 
 

@@ -18,9 +18,11 @@ from ringcard.redis_server import OwnServer
 from tests.company import DIRECT, Company, now
 from tests.fixtures.company import SETTINGS, hire_staff, logged, no_call_is_live
 from tests.fixtures.lab import leftovers
+from tests.fixtures.postgres import TEMPLATE, PostgresServer
 from tests.fixtures.redis import frozen
 
 PORT = 18720
+GUARD_S = 5.0
 
 
 class Calling:
@@ -168,6 +170,44 @@ async def test_when_redis_is_away_too_calls_are_taken_up_as_soon_as_it_says_whic
     (row,) = await logged(it.company, began)
     assert "Nobody heard" not in row.reason
     assert (row.call_id, row.outcome, row.answered_endpoint) == (before.call_id, "answered", "101")
+
+
+async def test_a_call_in_our_hands_when_we_are_told_to_stop_is_handed_back_first(
+    breakable_lab: Lab, tmp_path: Path, own_postgres: PostgresServer, began: datetime
+) -> None:
+    """Its lookup hangs on a frozen database, and the dialplan would wait for us much longer than we do."""
+    database_url = own_postgres.new_database(TEMPLATE)
+    with OwnServer(tmp_path / "data") as redis:
+        more = f"{SETTINGS}[lookup]\nbudget_ms = 600\n"
+        company = Company(breakable_lab, tmp_path, PORT, redis_url=redis.url, database_url=database_url, more=more)
+        try:
+            company.start("ari")
+            await company.listening()
+            own_postgres.freeze()
+            breakable_lab.set_global("RINGCARD_GUARD", f"{2 * GUARD_S}")
+            async with Phone(breakable_lab, "102"):
+                calling = asyncio.create_task(call(breakable_lab, company.new_number(), DIRECT))
+                await company.until(lambda: in_our_hands(breakable_lab), "a call in our hands")
+                assert await asyncio.to_thread(company.stop) == {"ari": 0}
+                outcome = await calling
+            assert outcome.status == 200
+            assert outcome.ring_s is not None
+            assert outcome.ring_s < GUARD_S
+            own_postgres.resume()
+            company.start("worker")
+            await company.until(lambda: company.logged(began), "the call in the log")
+            (row,) = company.logged(began)
+            assert row.reason == "The company's own way: the customer could not be looked up in time."
+        finally:
+            own_postgres.resume()
+            breakable_lab.set_global("RINGCARD_GUARD", "")
+            company.close()
+        assert company.mistakes() == []
+    assert await leftovers(breakable_lab) == []
+
+
+def in_our_hands(lab: Lab) -> bool:
+    return any(channel["dialplan"]["app_name"] == "Stasis" for channel in lab.ari("GET", "channels")[1])
 
 
 async def answered(phone: Phone) -> None:
