@@ -32,6 +32,10 @@ class ServerError(Exception):
     """Our own Redis does not run; the message says why and what to do."""
 
 
+class FolderTaken(ServerError):
+    """Another Ringcard works in this data_dir."""
+
+
 def server_folder(data_dir: Path) -> Path:
     """Where the server of this data_dir lives, the same for every process that asks.
 
@@ -144,7 +148,7 @@ class OwnServer:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as exc:
             lock.close()
-            raise ServerError(
+            raise FolderTaken(
                 f"another Ringcard is using {self.folder}; stop it, or give this one its own store.data_dir"
             ) from exc
         self._lock = lock

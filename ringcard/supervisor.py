@@ -16,8 +16,8 @@ import time
 from collections.abc import Sequence
 
 from config.settings import Settings
-from ringcard.redis_server import OwnServer, ServerError
-from ringcard.serving import either
+from ringcard.redis_server import FolderTaken, OwnServer, ServerError
+from ringcard.serving import StartError, either
 
 log = logging.getLogger(__name__)
 
@@ -32,7 +32,10 @@ _libc = ctypes.CDLL(None)
 
 
 async def supervise(settings: Settings, arguments: Sequence[str], stop: asyncio.Event) -> None:
-    """Run everything until `stop`. `arguments` are the command's own, before `run`, for the processes to repeat."""
+    """Run everything until `stop`. `arguments` are the command's own, before `run`, for the processes to repeat.
+
+    Raises StartError when it runs in this data_dir already: two that fight for the same calls serve nobody.
+    """
     server = None if settings.store.redis_url else OwnServer(settings.data_dir)
     if server is not None:
         _start(server)
@@ -98,6 +101,8 @@ def _start(server: OwnServer) -> None:
     try:
         server.start()
         log.info("our own redis runs", extra={"fields": {"version": server.version, "url": server.url}})
+    except FolderTaken as exc:
+        raise StartError(str(exc)) from exc
     except ServerError as exc:
         log.error("%s. Going on without: names come from the database, the desk shows no live calls", exc)
 
