@@ -154,12 +154,12 @@ class Call:
     def _hand_back(self, event: Looked) -> list[Action]:
         """The answer came in time: name, route and links go onto the channel, and the channel back to the dialplan."""
         self.who = _who(event.answer, self.arrived.number)
-        self.state = State.WAITING
         self.route = route(event.answer, self.did, self.rules.routing, self.rules.node)
         self.shown_name = phone_name(event.answer) if isinstance(event.answer, Found) else ""
         values = channel_values(self.call_id, event.answer, self.route, self.shown_name, self._links(event))
         channel_id = self.arrived.channel_id
-        actions: list[Action] = [SetChannel(channel_id, values), HandBack(channel_id), Record(self.facts())]
+        actions: list[Action] = [SetChannel(channel_id, values), HandBack(channel_id)]
+        actions += [*self._settle("ringing", event.at_ms), Record(self.facts())]
         if isinstance(event.answer, Unavailable):
             actions.append(LookUp(self.caller, late=True))
         return actions
@@ -173,7 +173,7 @@ class Call:
         if self.who.answer != "looking" and isinstance(event.answer, Unavailable):
             return []
         self.who = _who(event.answer, self.arrived.number)
-        return [*self._tell_if_seen("ringing", event.at_ms), Record(self.facts())]
+        return [*self._settle("ringing", event.at_ms), Record(self.facts())]
 
     def _look_again(self, event: Arrived) -> list[Action]:
         """The same call came in once more, sent back by a transfer or by the company's dialplan."""
@@ -246,15 +246,11 @@ class Call:
         self.state = self._state_of_legs()
         if self.state is State.TALKING and kind == "ringing":
             kind = "answered"
-        return self._tell_if_seen(kind, at_ms)
+        return [Tell(Notice(kind, at_ms, self.live()))]
 
     def _state_of_legs(self) -> State:
         states = {leg.state for leg in self.legs.values()}
         return State.TALKING if "talking" in states else State.RINGING if "ringing" in states else State.WAITING
-
-    def _tell_if_seen(self, kind: Kind, at_ms: int) -> list[Action]:
-        """Nothing is told of a call that no phone has rung for."""
-        return [Tell(Notice(kind, at_ms, self.live()))] if self.legs else []
 
     def _outcome(self) -> str:
         if self.answered_ms:

@@ -171,9 +171,9 @@ def call_view(call: LiveCall, cards: Mapping[int, Card], reader: Reader, directo
 
 
 def team_view(call: LiveCall, cards: Mapping[int, Card], reader: Reader, directory: Directory) -> TeamCallView | None:
-    """The call in the strip of other people's calls; None when it is not for this reader."""
+    """The call in the strip of other people's calls; None when it is not for this reader, or rings nobody's phone."""
     people = frozenset[int]().union(*(directory.people(call.node, phone.endpoint) for phone in call.phones))
-    if not sight(reader.role).team or not reader.may_see(people):
+    if not call.phones or not sight(reader.role).team or not reader.may_see(people):
         return None
     talking = [phone for phone in call.phones if phone.state == "talking"]
     shown = talking or [phone for phone in call.phones if phone.state == "ringing"]

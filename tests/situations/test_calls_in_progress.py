@@ -15,7 +15,7 @@ from lookup.notices import LiveCall
 from ringcard.lab import Lab
 from ringcard.phones import Outcome, Phone, call
 from ringcard.redis_server import OwnServer
-from tests.company import DIRECT, Company, now
+from tests.company import DIRECT, QUEUE, Company, now
 from tests.fixtures.company import SETTINGS, hire_staff, logged, no_call_is_live
 from tests.fixtures.lab import leftovers
 from tests.fixtures.postgres import TEMPLATE, PostgresServer
@@ -154,6 +154,32 @@ async def test_a_call_that_ended_meanwhile_is_gone_from_the_screen_and_the_log_s
     (row,) = await logged(it.company, began)
     assert (row.outcome, row.answered_endpoint) == ("answered", "101")
     assert row.reason.endswith("Nobody heard how it ended.")
+
+
+async def test_a_call_that_waits_in_a_queue_is_followed_on_and_shown_when_a_phone_rings_for_it(
+    company: tuple[Company, int], began: datetime
+) -> None:
+    it, lina = company
+    it.lab.set_global("RING_S", "60")  # it also is how long the queue keeps a caller
+    try:
+        number = it.customer("Sok Dara", lina)
+        calling = asyncio.create_task(call(it.lab, number, QUEUE, talk_s=60.0))
+        async with asyncio.timeout(10):
+            while [(live.shown_name, live.phones) for live in await it.live()] != [("Sok Dara", ())]:
+                await asyncio.sleep(0.02)
+        it.kill("ari")
+        it.start("ari")
+        await it.said("ari", "calls taken up")
+        async with Phone(it.lab, "103") as phone:
+            queued = Calling(it, phone, calling)
+            await queued.shows("talking")
+            await queued.hang_up()
+    finally:
+        it.lab.set_global("RING_S", str(it.lab.ring_s))
+    (row,) = await logged(it, began)
+    assert (row.outcome, row.answered_endpoint, row.shown_name) == ("answered", "103", "Sok Dara")
+    assert await leftovers(it.lab) == []
+    await no_call_is_live(it)
 
 
 async def test_when_redis_is_away_too_calls_are_taken_up_as_soon_as_it_says_which(

@@ -274,3 +274,12 @@ def test_of_a_call_whose_end_nobody_heard_the_log_says_so(event: type[RingBegan 
     facts = record.facts
     assert (facts.outcome, facts.ended_ms) == (outcome, 1900)
     assert facts.reason.endswith("company's own way. Nobody heard how it ended.")
+
+
+def test_a_call_that_rings_no_phone_yet_is_told_as_well_so_that_it_can_be_taken_up() -> None:
+    waiting = call("name")
+    (told,) = [action for action in waiting.receive(answered()) if isinstance(action, Tell)]
+    assert told.notice.call is not None
+    assert told.notice.call.phones == ()
+    restored = Call.restored(told.notice.call, waiting.rules)
+    assert (restored.state, restored.live()) == (State.WAITING, waiting.live())
