@@ -167,13 +167,13 @@ class Journal:
             return self._passed + len(self._waiting), list(self._waiting)
 
     def _written(self, upto: int) -> None:
+        if self._in_trouble:  # said before whoever waits for the facts goes on
+            self._in_trouble = False
+            log.warning("the journal %s can be written again; facts given up meanwhile: %d", self._path, self._given_up)
         with self._changed:
             while self._passed < upto:  # the oldest may have been given up meanwhile, and passed already
                 self._pass_one()
             self._changed.notify_all()
-        if self._in_trouble:
-            self._in_trouble = False
-            log.warning("the journal %s can be written again; facts given up meanwhile: %d", self._path, self._given_up)
 
     def _pass_one(self) -> None:
         self._waiting.popleft()
