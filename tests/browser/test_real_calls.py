@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import asyncio
 import io
-import itertools
 import re
+import socket
 import time
 from collections.abc import AsyncIterator, Iterator
+from itertools import groupby
 from typing import Any, Protocol
 
 import httpx
@@ -35,7 +36,6 @@ from tests.fixtures.company import no_call_is_live
 from tests.fixtures.desk import PASSWORD
 from tests.fixtures.lab import Phones
 
-DESK_PORT = 18780
 ROLES = ("ari", "worker", "desk")
 PATIENCE_MS = 20_000
 CARD = "[data-call]"
@@ -75,7 +75,7 @@ def standing_lab() -> Iterator[Lab]:
 async def standing_trade(standing_lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Company]:
     folder = tmp_path_factory.mktemp("trade")
     with OwnServer(folder / "data") as redis:
-        company = Company(standing_lab, folder, DESK_PORT, redis_url=redis.url, more=SETTINGS)
+        company = Company(standing_lab, folder, free_port(), redis_url=redis.url, more=SETTINGS)
         try:
             settings = company.settings
             fill_trial(company.database, settings.data_dir, compose.reader(settings), password=PASSWORD)
@@ -87,6 +87,12 @@ async def standing_trade(standing_lab: Lab, tmp_path_factory: pytest.TempPathFac
         finally:
             company.close()
         assert company.mistakes() == []
+
+
+def free_port() -> int:
+    """Another run of these tests on this machine has another."""
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        return int(probe.getsockname()[1])
 
 
 @pytest_asyncio.fixture
@@ -135,7 +141,7 @@ async def at_desk(trade: Company, browser: Browser, signed_in: dict[str, Storage
 @pytest_asyncio.fixture
 async def line(trade: Company) -> AsyncIterator[Line]:
     """A line to the desk that can be cut; `Line.open` gives the address to come by."""
-    carried = Line(DESK_PORT)
+    carried = Line(trade.settings.desk.port)
     yield carried
     await carried.close()
 
@@ -188,12 +194,10 @@ async def answered(trade: Company) -> None:
 
 
 async def told(person: Person) -> list[str]:
-    """The states of live calls, one after the other, that the page was given since it was opened.
-
-    One that came with several notices (another phone rings as well) counts once.
-    """
-    seen = [one["state"] for one in await person.page.evaluate("seen")]
-    return [state for state, _ in itertools.groupby(seen)]
+    """The states of the only live call, as they changed, that the page was given since it was opened."""
+    seen = await person.page.evaluate("seen")
+    assert len({one["id"] for one in seen}) <= 1
+    return [state for state, _ in groupby(one["state"] for one in seen)]
 
 
 async def live_for(person: Person) -> list[dict[str, Any]]:
