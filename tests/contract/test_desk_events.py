@@ -243,6 +243,8 @@ async def test_redis_may_go_and_come_back(company: tuple[Settings, People], brea
             assert (snapshot.kind, snapshot.data["live"]) == ("snapshot", True)
             await desk.publish(answered(call, "101"))
             [event] = await the_next(events)
+            if event.kind == "ringing":  # the call that lives is told to the empty Redis again, before or after we look
+                [event] = await the_next(events)
             assert (event.kind, event.data["call_id"]) == ("answered", call.call_id)
 
 
