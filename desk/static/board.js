@@ -54,6 +54,7 @@ export class Board {
     if (!call) return held && this.#leave(held, 0);
     const mine = call.state === "ringing" || call.state === "talking";
     if ((!mine && !held) || this.dismissed.has(id)) return;
+    if (call.state === "ended" && held?.dataset.state === "elsewhere") return; // it says who answered, and leaves already
     const card = this.#piece(html);
     if (held) held.replaceWith(card);
     else {
