@@ -342,7 +342,10 @@ class AriLink:
         except AriRefused as exc:
             raise AriError(_refusal(exc, self._base)) from exc
         except AriGone as exc:
-            raise AriError(f"Asterisk does not answer at {self._base} ({exc.__cause__ or exc})") from exc
+            raise AriError(
+                f"Asterisk does not answer at {self._base} ({exc.__cause__ or exc}); it is tried until it does. "
+                "Does it run, and has its http.conf enabled=yes?"
+            ) from exc
         try:
             self.server = str(info["system"]["version"])
         except (TypeError, KeyError):

@@ -13,6 +13,7 @@ from collections.abc import AsyncIterator, Collection, Mapping
 from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from pathlib import Path
 from typing import Any
 
 import aiohttp
@@ -38,7 +39,7 @@ OLDEST = 18
 CLOCKS_S = 5.0  # what two machines' clocks may differ by before times in the log confuse
 APP = "ringcard-doctor"
 CONTEXT = "ringcard-inbound"
-DIALPLAN = "dialplan/ringcard.conf"
+DIALPLAN = Path(__file__).resolve().parent.parent / "dialplan" / "ringcard.conf"
 
 LIST_MODULES = Operation("asterisk", "listModules", "GET", "asterisk/modules")
 GLOBAL_VAR = Operation("asterisk", "getGlobalVar", "GET", "asterisk/variable")
@@ -117,7 +118,10 @@ def _unreachable(settings: Asterisk, exc: AriError) -> Finding:
     if isinstance(exc, AriRefused):
         match exc.status:
             case 401:
-                mend = "Write the same user and password in ari.conf and under [asterisk] in ringcard.toml."
+                mend = (
+                    "Write the same user and password in ari.conf and under [asterisk] in ringcard.toml; "
+                    "after a change of ari.conf: asterisk -rx 'module reload res_ari.so'"
+                )
                 return fail("asterisk", f"{url} refuses the user {settings.username!r} or the password", mend)
             case 404:
                 return _no_ari(url)
@@ -127,7 +131,10 @@ def _unreachable(settings: Asterisk, exc: AriError) -> Finding:
     if isinstance(exc.__cause__, TimeoutError):
         seen = f"{url} accepts, and does not answer within {settings.request_ms} ms"
         return fail("asterisk", seen, "See whether Asterisk is frozen or overloaded: asterisk -rx 'core show uptime'")
-    mend = "Start Asterisk, or set asterisk.ari_url; http.conf needs enabled=yes and a bindaddr that we reach."
+    mend = (
+        "Start Asterisk, or set asterisk.ari_url; http.conf needs enabled=yes and a bindaddr that we reach, "
+        "under its first [general], and then: asterisk -rx 'module reload http'"
+    )
     return fail("asterisk", f"nothing answers at {url}", mend)
 
 
@@ -293,11 +300,11 @@ def _channelvars(told: Mapping[str, str]) -> Finding:
     line = f"channelvars = {','.join(CHANNELVARS)}"
     slow = [name for name in told if name.startswith("PJSIP") or name == "CHANNEL(endpoint)"]
     if slow:
-        mend = f"In ari.conf write under [general]: {line}; then restart Asterisk."
+        mend = f"In ari.conf write under the first [general]: {line}; then restart Asterisk."
         return fail("channelvars", f"{', '.join(slow)} is asked for every event and can stop SIP altogether", mend)
     missing = [name for name in CHANNELVARS if name not in told]
     if missing:
-        mend = f"In ari.conf write under [general]: {line}; then asterisk -rx 'module reload res_ari.so'"
+        mend = f"In ari.conf write under the first [general]: {line}; then asterisk -rx 'module reload res_ari.so'"
         return fail(
             "channelvars", f"ARI does not tell {', '.join(missing)}, so withheld numbers are not known as such", mend
         )
@@ -305,7 +312,7 @@ def _channelvars(told: Mapping[str, str]) -> Finding:
 
 
 async def _dialplan(probe: _Probe) -> list[Finding]:
-    include = f'Put #include "/path/to/{DIALPLAN}" at the end of extensions.conf, then: asterisk -rx "dialplan reload"'
+    include = f'Put #include "{DIALPLAN}" at the end of extensions.conf, then: asterisk -rx "dialplan reload"'
     entered = await probe.ask(f"DIALPLAN_EXISTS({CONTEXT},s,1)")
     if entered is None:
         return []  # func_dialplan is missing; the modules' finding says so
@@ -313,7 +320,7 @@ async def _dialplan(probe: _Probe) -> list[Finding]:
         return [fail("dialplan", f"there is no context {CONTEXT}", include)]
     if await probe.ask("DIALPLAN_EXISTS(ringcard-call,T,1)") != "1":
         seen = "there is no extension T behind the guard, so a call that Ringcard does not give back is lost"
-        return [fail("dialplan", seen, f"Take {DIALPLAN} anew from this version of Ringcard, as it is.")]
+        return [fail("dialplan", seen, f"Have Asterisk read {DIALPLAN} anew and as it is.")]
     return [ok("dialplan", f"calls can enter {CONTEXT}")]
 
 
@@ -322,7 +329,8 @@ async def _way_before(probe: _Probe, settings: Settings) -> Finding:
     context = await _global(probe.http, variable)
     if not context:
         mend = (
-            f"Under [globals] in extensions.conf write {variable} = the context that your trunk's calls went to before."
+            f"Under [globals] in extensions.conf write {variable} = the context that your trunk's calls "
+            'went to before, then: asterisk -rx "dialplan reload"'
         )
         return fail(name, f"{variable} is not set: calls without a route end there", mend)
     if context == CONTEXT or not re.fullmatch(r"[\w.-]+", context):

@@ -33,7 +33,8 @@ def _settings(settings: Settings) -> Finding:
         return warn(
             "settings",
             "company is as shipped: no name, numbers of the US, times in UTC",
-            "Set name, country and time_zone under [company] in ringcard.toml.",
+            "Set name, country and time_zone under [company] in ringcard.toml; it is read where you start ringcard, "
+            "or as --config FILE says.",
         )
     return ok("settings", f"{settings.company.name}; this PBX is {settings.asterisk.node}")
 

@@ -15,6 +15,7 @@ from records import users
 from records.database import open_database, reading, writing
 from records.errors import NotFound, Refused
 from records.migrate import check
+from records.passwords import SHORTEST
 from records.tables import User
 from records.touched import Touched
 from ringcard import compose
@@ -93,7 +94,8 @@ def _password(args: argparse.Namespace) -> str:
             raise Refused(f"no password in the first line of {args.password_file}: {exc}") from exc
     if not sys.stdin.isatty():
         raise Refused("no terminal to ask for the password; give it with --password-file")
-    first, again = getpass.getpass("Password: "), getpass.getpass("Once more: ")
+    first = getpass.getpass(f"Password ({SHORTEST} characters or more): ")
+    again = getpass.getpass("Once more: ")
     if first != again:
         raise Refused("the two passwords differ; nothing was changed")
     return first

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import socket
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -47,7 +48,9 @@ def _listening(host: str, port: int) -> socket.socket:
     try:
         return socket.create_server((host, port), family=family, backlog=256)
     except OSError as exc:
-        raise StartError(
-            f"the desk cannot listen on {host}:{port}: {exc.strerror or exc}; "
+        mend = (
             "stop the program that has this port, or choose another as desk.port"
-        ) from exc
+            if exc.errno == errno.EADDRINUSE
+            else "write an address of this machine as desk.host, and a port that this user may have as desk.port"
+        )
+        raise StartError(f"the desk cannot listen on {host}:{port}: {exc.strerror or exc}; {mend}") from exc
