@@ -152,24 +152,29 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(metavar="COMMAND", title="commands")
 
     def add(name: str, command: Command, does: str, example: str) -> argparse.ArgumentParser:
-        added = commands.add_parser(name, help=does, description=does, epilog=f"Example: {example}")
+        added = commands.add_parser(name, help=does, description=_sentence(does), epilog=f"Example: {example}")
         added.set_defaults(command=command)
         return added
 
     p = add("run", run, "run Ringcard beside your Asterisk until Ctrl-C", "ringcard run")
-    p.add_argument("role", nargs="?", choices=["ari", "agi", "desk", "worker"], help="only this process of the four")
+    p.add_argument(
+        "role",
+        nargs="?",
+        choices=["ari", "agi", "desk", "worker"],
+        help="only this process of the four: calls, the name by AGI, the web desk, the log of calls",
+    )
 
     p = add("doctor", doctor, "check every link of the chain and say how to mend it", "ringcard doctor --json")
-    p.add_argument("--json", action="store_true")
+    p.add_argument("--json", action="store_true", help="for a program: one JSON object")
 
     p = add("lookup", lookup, "what a call from NUMBER would show, and why", "ringcard lookup +85512345678")
-    p.add_argument("number", metavar="NUMBER")
+    p.add_argument("number", metavar="NUMBER", help="in quotation marks when there are blanks in it")
     p.add_argument("--trunk", default="", help="as if it came in on this trunk")
-    p.add_argument("--did", default="", help="as if it called this number of ours")
-    p.add_argument("--json", action="store_true")
+    p.add_argument("--did", default="", help="as if it called this number of ours, written as the trunk sends it")
+    p.add_argument("--json", action="store_true", help="for a program: one JSON object")
 
     p = add("import", import_, "take customers in from a CSV file", "ringcard import customers.csv --dry-run")
-    p.add_argument("file", metavar="FILE", type=Path)
+    p.add_argument("file", metavar="FILE", type=Path, help="its first line names the columns: see docs/import.md")
     p.add_argument("--dry-run", action="store_true", help="only say what would happen")
 
     p = add("user", user, "the people who sign in, and their phones", "ringcard user add dara 'Sok Dara' --phone 101")
@@ -181,7 +186,7 @@ def _parser() -> argparse.ArgumentParser:
     p.add_argument("--number", type=int, help="the N of its address 127.0.N.1")
 
     p = add("demo", demo, "the whole of it with trial data: a customer calls", "ringcard demo")
-    p.add_argument("--port", type=int, default=8080, help="of the desk (default 8080)")
+    p.add_argument("--port", type=_port, default=8080, help="of the desk (default 8080; another when that is taken)")
     p.add_argument("--calls", type=int, default=None, help="stop after so many calls (default: go on until Ctrl-C)")
 
     p = add("call", call, "have NUMBER call the running demo", "ringcard call 012345678")
@@ -191,21 +196,44 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _user_arguments(parser: argparse.ArgumentParser) -> None:
-    actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
-    p = actions.add_parser("add", help="a new person; the password is asked for")
-    p.add_argument("login")
-    p.add_argument("name")
-    p.add_argument("--role", choices=["agent", "supervisor", "administrator"], default="agent")
-    p.add_argument("--phone", action="append", default=[], help="endpoint on this node; may be given several times")
-    p.add_argument("--team", default="")
+    actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION", title="actions")
+
+    def add(name: str, does: str) -> argparse.ArgumentParser:
+        return actions.add_parser(name, help=does, description=_sentence(does))
+
+    p = add("add", "a new person; the password is asked for")
+    p.add_argument("login", metavar="LOGIN", help="what they sign in as")
+    p.add_argument("name", metavar="NAME", help="in quotation marks when there are blanks in it")
+    p.add_argument(
+        "--role",
+        choices=["agent", "supervisor", "administrator"],
+        default="agent",
+        help="whose calls they see: their own (the default), those of their team, everybody's",
+    )
+    p.add_argument("--phone", action="append", default=[], help="its name in pjsip.conf; may be given several times")
+    p.add_argument("--team", default="", help="made when there is none of that name")
     p.add_argument("--deputy", default="", help="login of who rings when this person does not answer")
-    p.add_argument("--password-file", type=Path, help="read the password from the first line of this file")
-    actions.add_parser("list", help="everybody, with role and phones")
-    p = actions.add_parser("password", help="set a new password")
-    p.add_argument("login")
-    p.add_argument("--password-file", type=Path)
-    p = actions.add_parser("deactivate", help="no more sign-in, no more rung")
-    p.add_argument("login")
+    _password_file(p)
+    add("list", "everybody, with role, team and phones")
+    p = add("password", "set a new password; it is asked for")
+    p.add_argument("login", metavar="LOGIN")
+    _password_file(p)
+    p = add("deactivate", "no more sign-in, no more rung")
+    p.add_argument("login", metavar="LOGIN")
+
+
+def _password_file(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--password-file", type=Path, help="read the password from the first line of this file")
+
+
+def _sentence(does: str) -> str:
+    return f"{does[0].upper()}{does[1:]}."
+
+
+def _port(text: str) -> int:
+    if not text.isdecimal() or not 0 < int(text) < 65536:
+        raise argparse.ArgumentTypeError(f"{text!r} is no port; write one from 1 to 65535")
+    return int(text)
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ import contextlib
 import itertools
 import json
 import os
+import re
 import shutil
 import socket
 import subprocess
@@ -70,6 +71,8 @@ def main_demo(desk_port: int, calls: int | None) -> int:
 
 def ring(number: str, did: str) -> int:
     """Have `number` (or one of WHO) call the demo that runs on this machine. Returns the exit status."""
+    if number not in WHO and not re.fullmatch(r"\+?\d+", number):
+        raise DemoError(f"{number!r} cannot call; write a number like +85512345678, or one of {', '.join(WHO)}")
     place = _running()
     outcome = asyncio.run(_one_call(place, number, did or MANAGED))
     print(_told(outcome))
@@ -85,7 +88,10 @@ async def _demo(desk_port: int, calls: int | None) -> None:
         async with contextlib.AsyncExitStack() as stack:
             _say("Starting a PBX: a real Asterisk of its own")
             lab = stack.enter_context(Lab(ring_s=20))
-            settings = _prepare(folder, lab, _free_port(desk_port))
+            port = _free_port(desk_port)
+            if port != desk_port:
+                _say(f"Port {desk_port} is taken on this machine, so the desk takes another one: {port}")
+            settings = _prepare(folder, lab, port)
             _say(f"Asterisk {lab.version} takes calls at {lab.address}:5060; making the company's data")
             _fill(settings)
             _say("Starting Ringcard: Redis, the ARI application, AGI, the desk, the worker")
@@ -249,13 +255,16 @@ def _running() -> Place:
 
 
 def _introduction(settings: Settings) -> str:
+    called = next(one for one in company.PEOPLE if one.phone in PHONES)
     logins = "\n".join(
-        f"    {one.login:10} {one.name}, {one.role}" + (f", phone {one.phone}" if one.phone else "")
+        f"    {one.login:10} {one.name}, {one.role}" + (f", phone {one.phone}" if one.phone else ", no phone")
         for one in company.PEOPLE
+        if one is not called
     )
     return f"""
   The desk is open at  {settings.public_url}
-  Sign in with the password  {TRIAL_PASSWORD}  as
+  Sign in as  {called.login}  with the password  {TRIAL_PASSWORD}
+  That is phone {called.phone}, which rings most often. The others, with the same password:
 {logins}
 
   More calls, from another terminal:

@@ -149,6 +149,12 @@ def test_the_desk_names_the_port_that_is_taken(tmp_path: Path) -> None:
     assert "choose another as desk.port" in refused
 
 
+def test_a_desk_host_that_is_no_address_of_this_machine_is_named(tmp_path: Path) -> None:
+    refused = Command(tmp_path, '[desk]\nhost = "192.0.2.7"\n').refuses("run", "desk")
+    assert "the desk cannot listen on 192.0.2.7:8080" in refused
+    assert "write an address of this machine as desk.host" in refused
+
+
 def test_the_agi_server_names_the_port_that_is_taken(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as other:
         port = other.getsockname()[1]
@@ -246,3 +252,19 @@ async def test_without_the_database_calls_are_served_and_it_is_said(
 def own_application(breakable_lab: Lab) -> Lab:
     """A PBX on which no other Ringcard is at work."""
     return breakable_lab
+
+
+# --- the demo
+
+
+@pytest.mark.parametrize("caller", ["nonsense", "+855...", "012;rm"])
+def test_a_caller_that_is_no_number_is_refused_before_it_calls(tmp_path: Path, caller: str) -> None:
+    refused = Command(tmp_path, "").refuses("call", caller)
+    assert f"{caller!r} cannot call" in refused
+    assert "known, shared, unknown, withheld" in refused
+
+
+def test_a_port_that_is_none_is_refused(tmp_path: Path) -> None:
+    status, said = Command(tmp_path, "").ends("demo", "--port", "99999")
+    assert status == 2
+    assert "'99999' is no port; write one from 1 to 65535" in said
