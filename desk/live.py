@@ -225,11 +225,13 @@ class Hub:
             subscription.put(self._snapshot())
 
     def _down(self, reason: str) -> None:
-        if self.up or self.gone == "not started":
-            log.warning("no live calls: %s; trying again", reason)
+        was_up, said = self.up, self.gone != "not started"
         self.up, self.gone = False, reason
-        for subscription in tuple(self._subscriptions):
-            subscription.put(Event("status", ""))
+        if was_up or not said:
+            log.warning("no live calls: %s; trying again", reason)
+        if was_up:  # who subscribes meanwhile is told then
+            for subscription in tuple(self._subscriptions):
+                subscription.put(Event("status", ""))
 
 
 def position(id: str) -> tuple[int, int] | None:

@@ -23,6 +23,7 @@ class Stream:
         self.entries: list[tuple[str, Notice]] = []
         self.calls: dict[str, LiveCall] = {}
         self.away = False
+        self.asked = 0  # snapshots
         self.changed = asyncio.Condition()
 
     async def publish(self, call: LiveCall, at_ms: int = NOW) -> str:
@@ -39,6 +40,7 @@ class Stream:
             self.changed.notify_all()
 
     async def snapshot(self) -> tuple[str, list[LiveCall]]:
+        self.asked += 1
         if self.away:
             raise StoreGone("away")
         return (self.entries[-1][0] if self.entries else "0-0"), list(self.calls.values())
@@ -194,7 +196,7 @@ async def test_an_end_is_not_taken_back_and_is_forgotten_after_a_minute(stream: 
     assert hub.call("c1") is None
 
 
-async def test_when_the_stream_goes_browsers_are_told_and_get_a_snapshot_when_it_is_back(
+async def test_when_the_stream_goes_browsers_are_told_once_and_get_a_snapshot_when_it_is_back(
     stream: Stream, hub: Hub, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(live, "RETRY_S", (0.001,))
@@ -205,6 +207,9 @@ async def test_when_the_stream_goes_browsers_are_told_and_get_a_snapshot_when_it
         assert (hub.up, hub.gone) == (False, "away")
         with hub.subscribe("") as late:
             assert [event.kind for event in await take(late, 1)] == ["status"]
+        asked = stream.asked
+        while stream.asked < asked + 3:  # it is looked for in vain, and nobody is told again
+            await asyncio.sleep(0)
         stream.calls["c1"] = a_call("c1")
         await stream.go(away=False)
         [event] = await take(subscription, 1)
