@@ -6,10 +6,10 @@ away, so an upgraded program never trips over what an older one cached.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
-from typing import Any
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 
+import msgspec
 import orjson
 
 VERSION = b"1"  # of the byte form; a field that changes meaning changes this
@@ -85,7 +85,7 @@ ORDERS_SHOWN = 5
 
 def to_bytes(cards: Sequence[Card]) -> bytes:
     """All candidates for one key, in their order; no cards means "nobody has this number"."""
-    return VERSION + orjson.dumps([asdict(card) for card in cards])
+    return VERSION + orjson.dumps(cards)
 
 
 def from_bytes(raw: bytes) -> tuple[Card, ...] | None:
@@ -93,28 +93,16 @@ def from_bytes(raw: bytes) -> tuple[Card, ...] | None:
     if raw[:1] != VERSION:
         return None
     try:
-        return tuple(card_from(item) for item in orjson.loads(raw[1:]))
-    except (ValueError, TypeError, KeyError):
+        return _CARDS.decode(memoryview(raw)[1:])
+    except msgspec.DecodeError:
         return None
 
 
-def card_from(raw: Mapping[str, Any]) -> Card:
-    """A card from its JSON mapping (what `to_bytes` wrote, or one row's JSON from the database)."""
-    return Card(
-        **{
-            **raw,
-            "numbers": tuple(CardNumber(**item) for item in raw["numbers"]),
-            "debt": Money(**raw["debt"]),
-            "orders": tuple(CardOrder(**{**item, "total": Money(**item["total"])}) for item in raw["orders"]),
-            "manager": _person(raw["manager"]),
-            "deputy": _person(raw["deputy"]),
-            "team": tuple(Phone(**item) for item in raw["team"]),
-            "last_task": CardTask(**raw["last_task"]) if raw["last_task"] else None,
-        }
-    )
+def card_from(raw: str) -> Card:
+    """A card from its JSON, as the database writes one. Raises msgspec.DecodeError when it is none."""
+    return _CARD.decode(raw)
 
 
-def _person(raw: Mapping[str, Any] | None) -> Person | None:
-    if not raw:
-        return None
-    return Person(raw["user_id"], raw["name"], tuple(Phone(**phone) for phone in raw["phones"]))
+# Decoded into the values at once: by way of dictionaries it took five times as long (22 us and 4.5 for a card of 1 kB).
+_CARDS = msgspec.json.Decoder(tuple[Card, ...])
+_CARD = msgspec.json.Decoder(Card)

@@ -7,12 +7,13 @@ decided by the desk, for that person.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
-from typing import Any, Literal
+from dataclasses import dataclass, replace
+from typing import Literal, TypeVar
 
+import msgspec
 import orjson
 
+T = TypeVar("T")
 Kind = Literal["ringing", "answered", "moved", "ended", "card_changed", "task_due"]
 PhoneState = Literal["ringing", "talking", "stopped"]
 
@@ -70,39 +71,29 @@ class Notice:
     task_id: int | None = None
 
 
-def to_bytes(notice: Notice) -> bytes:
-    return orjson.dumps(asdict(notice))
+def to_bytes(value: Notice | LiveCall) -> bytes:
+    return orjson.dumps(value)
 
 
 def from_bytes(raw: bytes) -> Notice | None:
     """The notice, or None when the bytes are not one (an older or newer program's)."""
-    try:
-        body = orjson.loads(raw)
-        return Notice(**{**body, "call": live_call(body["call"]) if body["call"] else None})
-    except (ValueError, TypeError, KeyError):
-        return None
-
-
-def call_to_bytes(call: LiveCall) -> bytes:
-    return orjson.dumps(asdict(call))
+    return _decoded(_NOTICE, raw)
 
 
 def call_from_bytes(raw: bytes) -> LiveCall | None:
     """The call, or None when the bytes are not one."""
+    return _decoded(_CALL, raw)
+
+
+def _decoded(decoder: msgspec.json.Decoder[T], raw: bytes) -> T | None:
     try:
-        return live_call(orjson.loads(raw))
-    except (ValueError, TypeError, KeyError):
+        return decoder.decode(raw)
+    except msgspec.DecodeError:
         return None
 
 
-def live_call(raw: Mapping[str, Any]) -> LiveCall:
-    return LiveCall(
-        **{
-            **raw,
-            "customer_ids": tuple(raw["customer_ids"]),
-            "phones": tuple(RungPhone(**phone) for phone in raw["phones"]),
-        }
-    )
+_NOTICE = msgspec.json.Decoder(Notice)
+_CALL = msgspec.json.Decoder(LiveCall)
 
 
 def newer(held: LiveCall | None, seen: LiveCall) -> LiveCall:

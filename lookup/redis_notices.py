@@ -138,7 +138,7 @@ class RedisNotices:
 
     async def _write(self, notice: Notice) -> None:
         call = notice.call
-        head = (call.call_id, call.version, call.ended_ms, notices.call_to_bytes(call)) if call else ("", 0, 0, "")
+        head = (call.call_id, call.version, call.ended_ms, notices.to_bytes(call)) if call else ("", 0, 0, "")
         tail = (notices.to_bytes(notice), notice.at_ms - ENDED_KEPT_MS, KEPT_IN_STREAM)
         await self._script(keys=[LIVE, ENDED, STREAM], args=[*head, *tail])
 

@@ -14,7 +14,6 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from typing import Any, TypeVar
 
-import orjson
 from sqlalchemy import (
     ColumnElement,
     Connection,
@@ -145,7 +144,7 @@ class _Compiled:
         named = {**self._fixed, "value": value}
         parameters = tuple(named[name] for name in self._order) if self._order else named
         rows = connection.exec_driver_sql(self._text, parameters)
-        return tuple(card_from(orjson.loads(row)) for (row,) in rows)
+        return tuple(card_from(row) for (row,) in rows)
 
 
 class _Json:

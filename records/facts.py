@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 from uuid import UUID, uuid5
 
+import msgspec
 import orjson
 
 CALLS = UUID("5c1f0c4e-3a0e-5c6b-9a52-0a1e3c1f7d11")
@@ -87,7 +87,9 @@ def _unicode_only(value: Any) -> Any:
 def from_bytes(raw: bytes) -> CallFacts:
     """Raises ValueError when the bytes are not call facts."""
     try:
-        body: Mapping[str, Any] = orjson.loads(raw)
-        return CallFacts(**{**body, "legs": tuple(LegFacts(**leg) for leg in body["legs"])})
-    except (TypeError, KeyError) as exc:
+        return _FACTS.decode(raw)
+    except msgspec.DecodeError as exc:
         raise ValueError(f"not the facts of a call: {exc}") from exc
+
+
+_FACTS = msgspec.json.Decoder(CallFacts)

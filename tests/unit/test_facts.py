@@ -66,9 +66,8 @@ def test_foreign_bytes_are_refused(raw: bytes) -> None:
 @pytest.mark.parametrize(
     "body",
     [
-        {key: value for key, value in asdict(CALL).items() if key != "legs"},
         {key: value for key, value in asdict(CALL).items() if key != "node"},
-        {**asdict(CALL), "colour": "red"},
+        {**asdict(CALL), "version": "red"},
         {**asdict(CALL), "legs": [{"endpoint": "101"}]},
         {**asdict(CALL), "legs": None},
     ],
@@ -76,6 +75,10 @@ def test_foreign_bytes_are_refused(raw: bytes) -> None:
 def test_facts_of_another_program_are_refused(body: object) -> None:
     with pytest.raises(ValueError, match="not the facts of a call"):
         from_bytes(orjson.dumps(body))
+
+
+def test_what_a_newer_program_adds_keeps_no_call_out_of_the_log() -> None:
+    assert from_bytes(orjson.dumps({**asdict(CALL), "colour": "red"})) == CALL
 
 
 def test_the_wait_ends_with_a_persons_answer() -> None:
