@@ -32,6 +32,10 @@ STREAM = "rc1:{calls}:notices"  # field n: a Notice as JSON
 ENDED_KEPT_MS = 60_000  # a browser that reloads still sees that a call has just ended
 KEPT_IN_STREAM = 10_000
 WAITING = 10_000  # notices kept while Redis is away
+GATHER_S = 0.02
+"""What comes within this time goes out together: a call that begins is told several times, and while its phone is being
+dialled there is better use for the processor."""
+
 ANSWER_S = 1.0
 LOOK_EVERY_S = 1.0
 AGAIN_S = 0.5
@@ -103,6 +107,7 @@ class RedisNotices:
                 with contextlib.suppress(TimeoutError):
                     async with asyncio.timeout(LOOK_EVERY_S):
                         await self._wake.wait()
+                    await asyncio.sleep(GATHER_S)
                 await self._look_who_answers()
                 await self._write_waiting()
                 self._say_back()

@@ -24,6 +24,9 @@ log = logging.getLogger(__name__)
 KEPT_IN_MEMORY = 20_000
 """Facts that wait while the disk refuses them; some 20 MB. Then the oldest are given up."""
 
+GATHER_S = 0.02
+"""What comes within this time is written together, after the calls that it is about have been dialled."""
+
 AGAIN_S = 1.0
 """A disk that refused is asked again after this long."""
 
@@ -164,6 +167,7 @@ class Journal:
         """What waits, as soon as something does, and the count that has passed with it; nothing when closing."""
         with self._changed:
             self._changed.wait_for(lambda: self._waiting or self._closing)
+            self._changed.wait_for(lambda: self._closing, GATHER_S)
             return self._passed + len(self._waiting), list(self._waiting)
 
     def _written(self, upto: int) -> None:
