@@ -136,13 +136,12 @@ class Call:
     # --- the moves ---
 
     def begin(self) -> list[Action]:
-        """What an arrived call wants first: to be followed, and to know who it is."""
-        follow = Follow(self.arrived.channel_id)
+        """What an arrived call wants first: to know who it is."""
         if self.did.policy == "leave":
             self.state = State.WAITING
             self.route = Route((), "The company's own way: calls to this number are left alone.")
-            return [HandBack(self.arrived.channel_id), follow, LookUp(self.caller, late=True)]
-        return [follow, LookUp(self.caller)]
+            return [*self._let_go(), LookUp(self.caller, late=True)]
+        return [LookUp(self.caller)]
 
     def receive(self, event: CallEvent | Arrived) -> list[Action]:
         move = MOVES[self.state].get(type(event))
@@ -157,16 +156,19 @@ class Call:
         self.route = route(event.answer, self.did, self.rules.routing, self.rules.node)
         self.shown_name = phone_name(event.answer) if isinstance(event.answer, Found) else ""
         values = channel_values(self.call_id, event.answer, self.route, self.shown_name, self._links(event))
-        channel_id = self.arrived.channel_id
-        actions: list[Action] = [SetChannel(channel_id, values), HandBack(channel_id)]
+        actions: list[Action] = [SetChannel(self.arrived.channel_id, values), *self._let_go()]
         actions += [*self._settle("ringing", event.at_ms), Record(self.facts())]
         if isinstance(event.answer, Unavailable):
             actions.append(LookUp(self.caller, late=True))
         return actions
 
+    def _let_go(self) -> list[Action]:
+        """It is followed only now: Asterisk would tell us each step of its dialplan, and be slower in our hands."""
+        return [HandBack(self.arrived.channel_id), Follow(self.arrived.channel_id)]
+
     def _taken_back(self, event: Left) -> list[Action]:
         self.route = Route((), "The company's own way: the lookup took too long.")
-        return self._settle("ringing", event.at_ms)
+        return [Follow(event.channel_id), *self._settle("ringing", event.at_ms)]
 
     def _learn(self, event: Looked) -> list[Action]:
         """The answer came after the call went on: the screen and the log still profit from it."""
@@ -178,9 +180,11 @@ class Call:
     def _look_again(self, event: Arrived) -> list[Action]:
         """The same call came in once more, sent back by a transfer or by the company's dialplan."""
         self.state = State.LOOKING
-        return [Follow(event.channel_id), LookUp(self.caller)]
+        return [LookUp(self.caller)]
 
     def _ring(self, event: RingBegan) -> list[Action]:
+        if event.peer_id in self.legs:
+            return []  # that it is dialled and that it rings is told one by one
         self._leg(event)
         return self._settle("ringing", event.at_ms)
 
@@ -222,7 +226,8 @@ class Call:
 
     def _lose(self, event: Lost) -> list[Action]:
         """It counts as missed unless we know better: a call too many in that list is one that somebody looks at."""
-        self.route = replace(self.route, reason=f"{self.route.reason} Nobody heard how it ended.".strip())
+        if not self.hangup_by:
+            self.route = replace(self.route, reason=f"{self.route.reason} Nobody heard how it ended.".strip())
         return self._end(Gone(event.channel_id, 0, event.at_ms))
 
     # --- what follows from the legs ---

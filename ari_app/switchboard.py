@@ -19,6 +19,7 @@ from ari_app.events import Arrived, CallEvent, Ignored, Looked, Lost, Replaced, 
 from ari_app.reconcile import missed
 from lookup.answers import Answer, Caller
 from lookup.breaker import StoreGone
+from lookup.channel_values import packed
 from lookup.notices import LiveCall, Notice
 from records.facts import CallFacts
 
@@ -189,21 +190,36 @@ class Switchboard:
     # --- actions out ---
 
     def _carry_out(self, call: Call, actions: list[Action]) -> None:
-        values: Mapping[str, str] = {}
+        """What is asked of Asterisk goes first, since a caller waits for it; the desk and the log hear of it next."""
+        asked = [action for action in actions if isinstance(action, SetChannel | HandBack | Follow)]
+        if asked:
+            self._start(self._ask_asterisk(asked))
+            asyncio.get_running_loop().call_soon(self._inform, actions)  # after the task has begun
+        else:
+            self._inform(actions)
+        for action in actions:
+            if isinstance(action, LookUp):
+                self._start(self._look_up(call, action))
+
+    def _inform(self, actions: list[Action]) -> None:
         for action in actions:
             match action:
-                case SetChannel():
-                    values = action.values
-                case HandBack():
-                    self._start(self._hand_back(action.channel_id, values))
-                case Follow():
-                    self._start(self._follow(action))
-                case LookUp():
-                    self._start(self._look_up(call, action))
                 case Tell():
                     self._tell(action.notice)
                 case Record():
                     self._record(action.facts)
+
+    async def _ask_asterisk(self, actions: list[SetChannel | HandBack | Follow]) -> None:
+        """One after the other."""
+        values: Mapping[str, str] = {}
+        for action in actions:
+            match action:
+                case SetChannel():
+                    values = packed(action.values)
+                case HandBack():
+                    await self._hand_back(action.channel_id, values)
+                case Follow():
+                    await self._follow(action)
 
     def _start(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.create_task(work)

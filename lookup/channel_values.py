@@ -2,13 +2,13 @@
 
 The last place that text from a customer base passes before it reaches a channel. Asterisk takes a value literally, so a
 comma or a bracket does no harm on the right-hand side of Set(); line breaks do, and so do names that are no phone's.
-Both doors (ARI and AGI) set what `channel_values` returns, in its order.
+Both doors (ARI and AGI) set what `channel_values` returns, in its order; ARI as `packed`.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from lookup.answers import Answer, Found
 from lookup.card import Phone
@@ -38,6 +38,8 @@ CARD_URL = "RINGCARD_CARD_URL"
 PHOTO_URL = "RINGCARD_PHOTO_URL"
 VCARD_URL = "RINGCARD_VCARD_URL"
 
+ANSWER = "RINGCARD_ANSWER"  # all of these in one, as `packed` writes it and the dialplan takes it apart
+
 INHERITED = "__"  # in front of a name when it is set: the phones' own channels get the variable too
 
 STEPS = 9  # at most; the dialplan counts with one digit
@@ -45,11 +47,20 @@ PHONES = 20  # in one step; with STEPS and the lengths below all values together
 
 SET_BY_DIALPLAN = frozenset({DID, TRUNK, BEFORE, GUARD, OUTSIDE, CURL, AGI})
 SET_BY_US = frozenset(
-    {CALL_ID, CUSTOMER_ID, REASON, CARD_URL, PHOTO_URL, VCARD_URL}
+    {ANSWER, CALL_ID, CUSTOMER_ID, REASON, CARD_URL, PHOTO_URL, VCARD_URL}
     | {f"{name}{step}" for name in (ROUTE, RING) for step in range(1, STEPS + 1)}
 )
 ALL = SET_BY_DIALPLAN | SET_BY_US
 """Every variable of ours, without the inheritance prefix."""
+
+PACKED = (
+    CALL_ID,
+    CUSTOMER_ID,
+    REASON,
+    *(INHERITED + name for name in (CARD_URL, PHOTO_URL, VCARD_URL)),
+    *(f"{name}{step}" for step in range(1, STEPS + 1) for name in (ROUTE, RING)),
+)
+"""The places in ANSWER, in order; the dialplan counts them."""
 
 _ENDPOINT = re.compile(r"[A-Za-z0-9_.+-]{1,80}")
 _OUTSIDE = re.compile(r"\+[0-9]{5,15}")
@@ -79,6 +90,16 @@ def channel_values(
         values[f"{ROUTE}{n}"] = places
         values[f"{RING}{n}"] = str(ring_s)
     return values
+
+
+def packed(values: Mapping[str, str]) -> dict[str, str]:
+    """The same in two variables at most: the name, and ANSWER with the others, each in its place between bars.
+
+    Asterisk hands each variable that ARI sets from one thread to another and back, some 0.14 ms each (measured), while
+    its dialplan sets one in 0.02 ms. No value can hold a bar.
+    """
+    name = {CALLER_NAME: values[CALLER_NAME]} if CALLER_NAME in values else {}
+    return name | {ANSWER: "|".join(values.get(place, "") for place in PACKED).rstrip("|")}
 
 
 def _places(phones: tuple[Phone, ...]) -> str:

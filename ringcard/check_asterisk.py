@@ -57,6 +57,7 @@ MODULES = {
     "chan_pjsip": "telephones",
     "func_callerid": "CALLERID",
     "func_channel": "CHANNEL",
+    "func_cut": "CUT",
     "func_dialplan": "DIALPLAN_EXISTS",
     "func_logic": "IF",
     "func_module": "IFMODULE",
@@ -76,8 +77,6 @@ FALLBACK = {
     names.AGI: {"res_agi": "AGI", "res_curl": "CURL", "func_curl": "CURL"},
 }
 """What each of the two other ways to a name needs, when the company has switched it on."""
-
-CHANNELVARS = ("CHANNEL(linkedid)", "CALLERID(num-pres)", names.DID, names.TRUNK)
 
 
 async def asterisk(settings: Settings, phones: Collection[str]) -> list[Finding]:
@@ -297,18 +296,12 @@ async def _requests(http: HttpWire, probe: _Probe) -> Finding:
 
 
 def _channelvars(told: Mapping[str, str]) -> Finding:
-    line = f"channelvars = {','.join(CHANNELVARS)}"
+    """We need none; those that others ask for are paid by every call."""
     slow = [name for name in told if name.startswith("PJSIP") or name == "CHANNEL(endpoint)"]
     if slow:
-        mend = f"In ari.conf write under the first [general]: {line}; then restart Asterisk."
+        mend = "Take it out of channelvars in ari.conf, then restart Asterisk."
         return fail("channelvars", f"{', '.join(slow)} is asked for every event and can stop SIP altogether", mend)
-    missing = [name for name in CHANNELVARS if name not in told]
-    if missing:
-        mend = f"In ari.conf write under the first [general]: {line}; then asterisk -rx 'module reload res_ari.so'"
-        return fail(
-            "channelvars", f"ARI does not tell {', '.join(missing)}, so withheld numbers are not known as such", mend
-        )
-    return ok("channelvars", "ARI tells what Ringcard asks for")
+    return ok("channelvars", "nothing is asked for at every event that could stop SIP")
 
 
 async def _dialplan(probe: _Probe) -> list[Finding]:

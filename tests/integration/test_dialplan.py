@@ -17,7 +17,9 @@ import pytest
 
 from agi.conversation import Request
 from agi.server import AgiServer, Channel
+from ari_app.events import arrived
 from config.settings import Agi
+from lookup.channel_values import packed
 from ringcard.lab import Lab
 from ringcard.phones import Phone, call
 from tests.fixtures.ari import App, app, freezes, sets
@@ -116,14 +118,46 @@ async def test_the_application_is_told_the_number_the_trunk_and_whether_the_call
     async with app(lab, sets({})) as it:
         await call(lab, did=DIRECT)
         await call(lab, did=DIRECT, withheld="privacy")
-    shown, hidden = (channel["channelvars"] for channel in it.calls)
-    assert (shown["RINGCARD_DID"], shown["RINGCARD_TRUNK"]) == (DIRECT, "lab")
-    assert shown["CHANNEL(linkedid)"] == it.calls[0]["id"]
-    assert shown["CALLERID(num-pres)"].startswith("allowed")
-    assert hidden["CALLERID(num-pres)"].startswith("prohib")
+    shown, hidden = (arrived(channel, 0) for channel in it.calls)
+    assert (shown.did, shown.trunk, shown.linkedid) == (DIRECT, "lab", it.calls[0]["id"])
+    assert shown.presentation.startswith("allowed")
+    assert hidden.presentation.startswith("prohib")
 
 
 # --- the application works: who rings
+
+
+async def test_an_answer_in_one_variable_rings_step_by_step_and_can_be_read_in_its_parts(
+    lab: Lab, phones: Phones
+) -> None:
+    manager, deputy = await phones("101", "ignore"), await phones("103")
+    url = "http://127.0.0.1:8080/c/x"
+    said = {
+        "RINGCARD_CALL_ID": "c-1",
+        "RINGCARD_CUSTOMER_ID": "42",
+        "RINGCARD_REASON": 'Rings, "then" so',
+        "__RINGCARD_CARD_URL": url,
+    }
+    steps = {
+        "RINGCARD_ROUTE_1": "in/101&in/106",
+        "RINGCARD_RING_1": "1",
+        "RINGCARD_ROUTE_2": "in/103",
+        "RINGCARD_RING_2": "5",
+    }
+    values = packed({**said, **steps, "CALLERID(name)": "Sok | Dara"})
+    assert len(values) == 2
+    async with app(lab, sets(values)):
+        calling = asyncio.create_task(call(lab, did=DIRECT, talk_s=0.3))
+        while not deputy.invites:
+            await asyncio.sleep(0.02)
+        channel = next(c["name"] for c in lab.ari("GET", "channels")[1] if c["name"].startswith("PJSIP/trunk"))
+        told = lab.cli(f"core show channel {channel}")
+        outcome = await calling
+    assert (outcome.status, rang(manager, deputy)) == (200, [1, 1])
+    for name, value in (said | steps).items():
+        assert f"{name.removeprefix('__')}={value}\n" in told
+    assert deputy.invites[0].name == "Sok | Dara"
+    assert deputy.invites[0].call_info == {"info": url}
 
 
 async def test_a_name_reaches_the_companys_phone(lab: Lab, phones: Phones) -> None:

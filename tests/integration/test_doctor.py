@@ -351,11 +351,10 @@ async def test_an_ari_user_that_may_only_look(lab: Lab, settings: Settings) -> N
         assert_found(await asterisk(settings, []), "permission", "fail", "may only look", "read_only")
 
 
-async def test_channelvars_that_are_not_told(lab: Lab, settings: Settings) -> None:
-    with written(lab, "ari.conf", ",CALLERID(num-pres)", "", "module reload res_ari.so"):
-        assert_found(
-            await asterisk(settings, []), "channelvars", "fail", "CALLERID(num-pres)", "channelvars = CHANNEL(l"
-        )
+async def test_channelvars_that_could_stop_sip(lab: Lab, settings: Settings) -> None:
+    asked = "enabled = yes\nchannelvars = CHANNEL(linkedid),PJSIP_HEADER(read)"
+    with written(lab, "ari.conf", "enabled = yes", asked, "module reload res_ari.so"):
+        assert_found(await asterisk(settings, []), "channelvars", "fail", "PJSIP_HEADER(read) is asked", "Take it out")
 
 
 async def test_a_module_that_is_not_loaded(lab: Lab, settings: Settings) -> None:

@@ -73,24 +73,19 @@ def test_foreign_input_is_ignored_and_never_raises(raw: dict[str, Any]) -> None:
     assert isinstance(parse(raw), Ignored)
 
 
-def test_an_arrival_carries_what_the_channel_variables_say() -> None:
-    channel = {
+def test_an_arrival_carries_what_the_dialplan_says() -> None:
+    channel: dict[str, Any] = {
         "id": "17.1",
         "name": "PJSIP/trunk-01",
         "caller": {"name": "", "number": "+85512345678"},
-        "dialplan": {"context": "c", "exten": "s", "priority": 3, "app_name": "Stasis", "app_data": "ringcard"},
-        "channelvars": {
-            "CHANNEL(linkedid)": "16.9",
-            "CALLERID(num-pres)": "prohib",
-            "RINGCARD_DID": "+85523900001",
-            "RINGCARD_TRUNK": "east",
-        },
+        "dialplan": {"context": "c", "exten": "s", "priority": 3, "app_name": "Stasis"},
     }
+    channel["dialplan"]["app_data"] = "ringcard,+85523900001,east,prohib,16.9"
     raw = {"type": "StasisStart", "timestamp": "2026-11-23T04:58:38.161+0000", "args": [], "channel": channel}
     assert parse(raw) == Arrived("17.1", 1795409918161, "16.9", "+85512345678", "", "prohib", "+85523900001", "east")
 
 
-def test_an_arrival_without_channel_variables_is_still_a_call() -> None:
+def test_an_arrival_of_which_the_dialplan_says_nothing_is_still_a_call() -> None:
     channel = {"id": "17.1", "caller": {"name": "", "number": "1"}, "dialplan": {"exten": "23900001"}}
     event = parse({"type": "StasisStart", "timestamp": "2026-11-23T04:58:38.161+0000", "channel": channel})
     assert event == Arrived("17.1", 1795409918161, "17.1", "1", "", "", "23900001", "")

@@ -74,8 +74,23 @@ def shown(actions: Sequence[Action]) -> LiveCall:
     return call
 
 
-def test_an_arrived_call_is_followed_and_looked_up() -> None:
-    assert call().begin() == [Follow("c"), LookUp(call().caller)]
+def test_an_arrived_call_is_looked_up() -> None:
+    assert call().begin() == [LookUp(call().caller)]
+
+
+def test_a_call_is_followed_when_it_has_been_handed_back() -> None:
+    assert kinds(call().receive(answered()))[:3] == [SetChannel, HandBack, Follow]
+
+
+def test_a_call_that_the_guard_took_back_is_followed() -> None:
+    assert Follow("c") in call().receive(Left("c", 1050))
+
+
+def test_a_phone_that_is_dialled_and_then_rings_is_told_once() -> None:
+    ringing = call()
+    ringing.receive(answered())
+    assert kinds(ringing.receive(RingBegan("c", "p", "101", 1100))) == [Tell]
+    assert ringing.receive(RingBegan("c", "p", "101", 1150)) == []
 
 
 def test_a_found_customer_names_routes_and_hands_back_in_that_order() -> None:

@@ -2,6 +2,7 @@
 
 import re
 import unicodedata
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -9,7 +10,7 @@ from hypothesis import strategies as st
 
 from lookup.answers import Answer, Found, Number, Unavailable, Unknown, Withheld
 from lookup.card import Card, Phone
-from lookup.channel_values import ALL, INHERITED, PHONES, STEPS, channel_values
+from lookup.channel_values import ALL, INHERITED, PACKED, PHONES, STEPS, channel_values, packed
 from lookup.links import Addresses
 from lookup.routing import Route, Step
 
@@ -129,6 +130,16 @@ def test_the_largest_call_stays_far_below_what_one_websocket_frame_may_hold() ->
     assert f"RINGCARD_ROUTE_{STEPS + 1}" not in values
 
 
+def test_packed_is_the_name_and_everything_else_in_its_place() -> None:
+    way = Route((step(*inside("101", "102"), ring_s=15), step(*inside("103"))), "Rings Sok Dara.")
+    links = replace(LINKS, photo="")
+    assert packed(channel_values(CALL, FOUND, way, "Sok | Dara", links)) == {
+        "CALLERID(name)": "Sok | Dara",
+        "RINGCARD_ANSWER": f"{CALL}|7|Rings Sok Dara.|{links.card}||{links.vcard}|in/101&in/102|15|in/103|20",
+    }
+    assert packed({}) == {"RINGCARD_ANSWER": ""}
+
+
 texts = st.text(max_size=120)
 links = st.builds(Addresses, texts, texts, texts) | st.just(LINKS) | st.none()
 phones = st.lists(st.builds(Phone, st.just("pbx"), texts | st.just("101"), st.booleans()), min_size=1, max_size=3)
@@ -146,3 +157,5 @@ def test_whatever_the_customer_base_holds_every_value_is_harmless(
         assert variable == "CALLERID(name)" or variable.removeprefix(INHERITED) in ALL
         if variable.startswith("RINGCARD_ROUTE"):
             assert re.fullmatch(r"(in/[\w.+-]+|out/\+\d+)(&(in/[\w.+-]+|out/\+\d+))*", value, re.ASCII)
+    taken_apart = packed(values)["RINGCARD_ANSWER"].split("|")
+    assert [part for part in taken_apart if part] == [values[name] for name in PACKED if values.get(name)]

@@ -11,7 +11,7 @@ from lookup import channel_values
 FILES = sorted((Path(__file__).parents[2] / "dialplan").glob("*.conf"))
 NUMBERED = {channel_values.ROUTE, channel_values.RING}
 CHOSEN_BY_A_STRANGER = (
-    r"CALLERID\((name|num)\)|EXTEN|RINGCARD_(CARD_URL|PHOTO_URL|VCARD_URL|REASON|CUSTOMER_ID|CALL_ID)"
+    r"CALLERID\((name|num)\)|EXTEN|RINGCARD_(ANSWER|CARD_URL|PHOTO_URL|VCARD_URL|REASON|CUSTOMER_ID|CALL_ID)"
     r"|ringcard_(name|received|url|asked)"
 )
 
@@ -47,6 +47,6 @@ def test_what_a_stranger_chose_stands_only_on_the_right_hand_side_of_set(file: P
     for application, arguments in applications(file):
         if application == "Set":
             arguments = arguments.partition("=")[0]
-        harmless = re.sub(r"\$\{LEN\(\$\{[^}]*\}\)\}|\$\{CALLERID\(num-pres\):0:6\}", "", arguments)
+        harmless = re.sub(r"\$\{LEN\((\$\{[^}]*\})+\)\}|\$\{CALLERID\(num-pres\):0:6\}", "", arguments)
         dialled = re.sub(r"\$\{EXTEN\},1$", "", harmless)  # Goto(context,${EXTEN},1), where the pattern allows digits
         assert not re.search(rf"\$\{{({CHOSEN_BY_A_STRANGER})\b", dialled), f"{application}({arguments})"
