@@ -6,7 +6,6 @@ for, and a signature that only the holder of the secret can make. The token is t
 
 from __future__ import annotations
 
-import hashlib
 import hmac
 import re
 from base64 import urlsafe_b64encode
@@ -79,5 +78,5 @@ def addresses(public_url: str, secret: str, card: Card, call_id: str, expires_at
 
 def _signature(secret: str, body: str) -> str:
     """128 bits of HMAC-SHA256; the prefix keeps the secret's other uses apart from this one."""
-    digest = hmac.new(secret.encode(), b"ringcard link 1 " + body.encode(), hashlib.sha256).digest()
+    digest = hmac.digest(secret.encode(), b"ringcard link 1 " + body.encode(), "sha256")
     return urlsafe_b64encode(digest[:16]).rstrip(b"=").decode()

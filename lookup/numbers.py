@@ -102,6 +102,9 @@ def _read(raw: str, plan: NumberPlan) -> Number:
     text, ext = _written(raw)
     guess: PhoneNumber | None = None
     for reading in _readings(text, plan) if text else ():
+        plain = _as_it_stands(reading)
+        if plain is not None and (valid := _valid(plain)):
+            return _validated(raw, *valid, ext)
         parsed = _parsed(reading, plan.country)
         if parsed is None:
             continue
@@ -186,6 +189,19 @@ def _codes(country: str) -> tuple[str, str]:
     """A country's own code and the digits that are dialled there before a national number."""
     metadata = phonenumbers.PhoneMetadata.metadata_for_region(country, None)
     return (str(metadata.country_code), metadata.national_prefix or "") if metadata else ("", "")
+
+
+def _as_it_stands(text: str) -> PhoneNumber | None:
+    """Digits after a plus, without looking for what else may be glued into them.
+
+    Nearly every call comes like that. When it is valid so, phonenumbers reads the same out of it (held by a test over
+    all countries) in ten times as long. A national number that begins with 0 is left to it.
+    """
+    for size in (1, 2, 3) if text[:1] == "+" else ():
+        code = text[1 : 1 + size]
+        if int(code) in phonenumbers.COUNTRY_CODE_TO_REGION_CODE and text[1 + size :][:1] not in ("", "0"):
+            return PhoneNumber(int(code), int(text[1 + size :]))
+    return None
 
 
 def _parsed(text: str, country: str) -> PhoneNumber | None:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
+from hashlib import sha1
 from typing import Any
-from uuid import UUID, uuid5
+from uuid import UUID
 
 import msgspec
 import orjson
@@ -12,9 +13,16 @@ import orjson
 CALLS = UUID("5c1f0c4e-3a0e-5c6b-9a52-0a1e3c1f7d11")
 """Namespace of call ids. A call's id follows from node and linkedid, so all that see the call agree on it."""
 
+_CALLS = CALLS.bytes
+
 
 def call_id_of(node: str, linkedid: str) -> str:
-    return str(uuid5(CALLS, f"{node}/{linkedid}"))
+    """The UUIDv5 (RFC 9562) of the two, written out here: the standard library's takes five times as long."""
+    digest = bytearray(sha1(_CALLS + f"{node}/{linkedid}".encode(), usedforsecurity=False).digest()[:16])
+    digest[6] = digest[6] & 0x0F | 0x50
+    digest[8] = digest[8] & 0x3F | 0x80
+    text = digest.hex()
+    return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
 
 
 @dataclass(frozen=True, slots=True)

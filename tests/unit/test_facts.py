@@ -1,13 +1,14 @@
 """The facts of a call come back from their bytes as they were, and say how long somebody waited and talked."""
 
 from dataclasses import asdict, replace
+from uuid import uuid5
 
 import orjson
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from records.facts import CallFacts, LegFacts, from_bytes, to_bytes
+from records.facts import CALLS, CallFacts, LegFacts, call_id_of, from_bytes, to_bytes
 
 texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
 ids = st.integers(0, 2**53)
@@ -93,3 +94,8 @@ def test_a_call_that_nobody_answered_waited_to_its_end() -> None:
 def test_a_call_that_goes_on_has_no_length_yet() -> None:
     assert replace(CALL, ended_ms=0).talk_s is None
     assert replace(CALL, answered_ms=0, ended_ms=0).wait_s is None
+
+
+@given(texts, texts)
+def test_a_calls_id_is_the_uuid_of_its_node_and_linkedid(node: str, linkedid: str) -> None:
+    assert call_id_of(node, linkedid) == str(uuid5(CALLS, f"{node}/{linkedid}"))

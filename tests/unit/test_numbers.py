@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from phonenumbers import PhoneNumber, PhoneNumberFormat, PhoneNumberType
 
 from config.settings import Trunk
+from lookup import numbers
 from lookup.answers import Caller
 from lookup.numbers import LONGEST, NumberPlan, plan_of, read, withheld
 
@@ -391,3 +392,20 @@ def test_no_caller_makes_the_question_of_withheld_fail(number: str, name: str, p
 def test_every_dash_of_unicode_may_stand_in_a_number() -> None:
     dashes = [chr(code) for code in range(0x3000) if unicodedata.category(chr(code)) == "Pd"] + ["\u2212"]
     assert {key(f"+855{dash}12{dash}345678") for dash in dashes} == {KH_PHONE}
+
+
+@given(st.sampled_from(sorted(phonenumbers.SUPPORTED_REGIONS)), st.integers(0, 10), st.data())
+def test_a_number_with_a_plus_is_read_as_phonenumbers_reads_it(country: str, kind: int, data: st.DataObject) -> None:
+    """The short way that most calls take says what the long way says, or nothing."""
+    example = phonenumbers.example_number_for_type(country, kind) or phonenumbers.example_number(country)
+    assert example is not None
+    digits = list(phonenumbers.format_number(example, PhoneNumberFormat.E164))
+    for place in data.draw(st.sets(st.integers(2, len(digits) - 1), max_size=6)):
+        digits[place] = data.draw(st.sampled_from("0123456789"))
+    text = "".join(digits)
+    short = numbers._as_it_stands(text)
+    if short is not None and phonenumbers.is_valid_number(short):
+        long = phonenumbers.parse(text, None)
+        assert phonenumbers.format_number(short, PhoneNumberFormat.E164) == phonenumbers.format_number(
+            long, PhoneNumberFormat.E164
+        )
