@@ -394,18 +394,21 @@ def test_every_dash_of_unicode_may_stand_in_a_number() -> None:
     assert {key(f"+855{dash}12{dash}345678") for dash in dashes} == {KH_PHONE}
 
 
-@given(st.sampled_from(sorted(phonenumbers.SUPPORTED_REGIONS)), st.integers(0, 10), st.data())
-def test_a_number_with_a_plus_is_read_as_phonenumbers_reads_it(country: str, kind: int, data: st.DataObject) -> None:
-    """The short way that most calls take says what the long way says, or nothing."""
+@given(st.sampled_from(sorted(phonenumbers.SUPPORTED_REGIONS)), st.integers(0, 10), st.booleans(), st.data())
+def test_the_short_way_of_reading_says_what_the_long_way_says_or_nothing(
+    country: str, kind: int, national: bool, data: st.DataObject
+) -> None:
     example = phonenumbers.example_number_for_type(country, kind) or phonenumbers.example_number(country)
     assert example is not None
-    digits = list(phonenumbers.format_number(example, PhoneNumberFormat.E164))
-    for place in data.draw(st.sets(st.integers(2, len(digits) - 1), max_size=6)):
+    metadata = phonenumbers.PhoneMetadata.metadata_for_region(country, None)
+    assert metadata is not None
+    digits = list(phonenumbers.national_significant_number(example))
+    for place in data.draw(st.sets(st.integers(0, len(digits) - 1), max_size=6)):
         digits[place] = data.draw(st.sampled_from("0123456789"))
-    text = "".join(digits)
-    short = numbers._as_it_stands(text)
+    text = (metadata.national_prefix or "0" if national else f"+{example.country_code}") + "".join(digits)
+    short = numbers._as_it_stands(text, country)
     if short is not None and phonenumbers.is_valid_number(short):
-        long = phonenumbers.parse(text, None)
+        long = phonenumbers.parse(text, country)
         assert phonenumbers.format_number(short, PhoneNumberFormat.E164) == phonenumbers.format_number(
             long, PhoneNumberFormat.E164
         )
