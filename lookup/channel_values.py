@@ -24,6 +24,7 @@ BEFORE = "RINGCARD_BEFORE"  # the company's own context, where every call goes t
 # Set by the company in [globals] of its dialplan; each has a default there.
 GUARD = "RINGCARD_GUARD"  # seconds that a call may wait for us
 OUTSIDE = "RINGCARD_OUTSIDE"  # the context that dials outside numbers
+HEADERS = "RINGCARD_HEADERS"  # "no": telephones get no Call-Info headers
 CURL = "RINGCARD_CURL"  # where the name is asked for when the application is gone; empty: not asked
 AGI = "RINGCARD_AGI"  # the same by AGI
 
@@ -45,7 +46,7 @@ INHERITED = "__"  # in front of a name when it is set: the phones' own channels 
 STEPS = 9  # at most; the dialplan counts with one digit
 PHONES = 20  # in one step; with STEPS and the lengths below all values together stay under 20 kB
 
-SET_BY_DIALPLAN = frozenset({DID, TRUNK, BEFORE, GUARD, OUTSIDE, CURL, AGI})
+SET_BY_DIALPLAN = frozenset({DID, TRUNK, BEFORE, GUARD, OUTSIDE, HEADERS, CURL, AGI})
 SET_BY_US = frozenset(
     {ANSWER, CALL_ID, CUSTOMER_ID, REASON, CARD_URL, PHOTO_URL, VCARD_URL}
     | {f"{name}{step}" for name in (ROUTE, RING) for step in range(1, STEPS + 1)}

@@ -1,9 +1,11 @@
 """What Ringcard adds to a call: from the INVITE at the trunk to the INVITE at the telephone, beside a bare Dial().
 
-Two callers play at once, one through Ringcard and one to a context that is nothing but `Dial(PJSIP/101)`, so that their
-calls alternate and whatever else the machine does hits both alike. Each call through Ringcard is the whole of it:
-looked up, named, routed to the manager's telephone, given its links, followed, told to the desk and written into the
-log. Half of the callers' cards wait in Redis, the others have to come from the database. Times are SIPp's, of the wire.
+Two callers play at once, one through Ringcard and one to a context that is nothing but `Dial(PJSIP/101)`, so that
+their calls alternate and whatever else the machine does hits both alike. Every second of the bare Dial()s gives the
+telephone the three headers that Ringcard gives it (icon, card, vCard): Asterisk runs a subroutine for them and waits
+for it. Each call through Ringcard is the whole of it: looked up, named, routed to the manager's telephone, given its
+links, followed, told to the desk and written into the log. Half of the callers' cards wait in Redis, the others have
+to come from the database. Times are SIPp's, of the wire.
 """
 
 from __future__ import annotations
@@ -15,6 +17,7 @@ from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from itertools import cycle
 from pathlib import Path
 from statistics import median
 
@@ -36,6 +39,9 @@ PHONE = "101"
 DID = "+85523900003"
 """Routed to the manager at 101; the company's own way, which a call goes that we are late for, rings that phone too."""
 
+WITH_CARD = "*1"
+"""What the plain caller dials for a Dial() that gives the telephone a card's headers."""
+
 DESK_PORT = 18580
 ROLES = ("worker", "desk", "agi")
 WARM_UP = 10  # calls of each kind before the measured ones: Asterisk's and our first calls are slower
@@ -48,11 +54,14 @@ class Round:
 
     machine: Busy
     plain: Distribution
+    plain_with_card: Distribution
     ringcard: Distribution
     card_in_redis: Distribution  # of these
     card_in_database: Distribution
     added_median: float  # Ringcard's minus plain's
     added_p99: float
+    added_to_card_median: float  # the same, beside a plain Dial() that gives the telephone the same headers
+    added_to_card_p99: float
     in_app: Distribution  # StasisStart -> Asterisk's answer that the call goes on
     cpu_ms: dict[str, float]  # by process, for one call through Ringcard and the plain one beside it
     apart_ms: float  # of a call through Ringcard from the plain one before it; the median
@@ -62,19 +71,22 @@ class Round:
     def text(self) -> str:
         named = {
             "plain Dial": self.plain,
+            "plain Dial with a card's headers": self.plain_with_card,
             "through Ringcard": self.ringcard,
             "  its card in Redis": self.card_in_redis,
             "  its card in the database": self.card_in_database,
             "inside: StasisStart -> continued": self.in_app,
         }
         calls = self.ringcard.count
-        verdict = f"{len(self.faults)} FAULTS" if self.faults else f"all {calls + self.plain.count} calls rang"
+        verdict = f"{len(self.faults)} FAULTS" if self.faults else f"all {2 * calls} calls rang"
         return "\n".join(
             (
                 f"  {verdict}, {calls - self.unnamed} of {calls} with their own name; {self.machine}",
                 f"  each call through Ringcard {self.apart_ms:.0f} ms after a plain one",
                 *rows(named, "ms", 2),
                 f"  {'added by Ringcard':<40}{self.added_median:>9.2f}{'':9}{self.added_p99:>9.2f}",
+                f"  {'  to a Dial that has the headers too':<40}{self.added_to_card_median:>9.2f}"
+                f"{'':9}{self.added_to_card_p99:>9.2f}",
                 "  computing for one call of each: "
                 + ", ".join(f"{name} {ms:.1f} ms" for name, ms in self.cpu_ms.items()),
                 *(f"  fault: {fault}" for fault in self.faults),
@@ -160,7 +172,8 @@ async def both(
         await asyncio.sleep(0.5 / rate)
         return await load(lab, [Dialled(each.number, DID) for each in named], rate=rate, way="trunk")
 
-    first = asyncio.create_task(load(lab, [Dialled(each.number) for each in plain], rate=rate, way="plain"))
+    bare = [Dialled(each.number, did) for each, did in zip(plain, cycle((DID, WITH_CARD)), strict=False)]
+    first = asyncio.create_task(load(lab, bare, rate=rate, way="plain"))
     return await later(), await first
 
 
@@ -180,15 +193,18 @@ def evaluate(
         rung = ((o, rang.get(o.dialled.number)) for o in outcomes)
         return distribution((invite.at - o.invited_at) * 1000 for o, invite in rung if invite)
 
-    without, through = delays(plain), delays(named)
+    without, with_card, through = delays(plain[::2]), delays(plain[1::2]), delays(named)
     return Round(
         machine=busy,
         plain=without,
+        plain_with_card=with_card,
         ringcard=through,
         card_in_redis=delays(named[::2]),
         card_in_database=delays(named[1::2]),
         added_median=through.median - without.median,
         added_p99=through.p99 - without.p99,
+        added_to_card_median=through.median - with_card.median,
+        added_to_card_p99=through.p99 - with_card.p99,
         in_app=distribution(in_app[person.number] for person in people if person.number in in_app),
         cpu_ms=spent,
         apart_ms=_apart(named, plain),

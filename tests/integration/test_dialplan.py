@@ -239,6 +239,16 @@ async def test_the_card_the_photo_and_the_address_entry_reach_the_phone(lab: Lab
     assert phone.invites[0].call_info == {"info": card, "icon": photo, "card": vcard}
 
 
+async def test_a_company_whose_telephones_show_no_cards_can_do_without_the_headers(
+    lab: Lab, phones: Phones, set_global: SetGlobal
+) -> None:
+    phone = await phones("101")
+    set_global("RINGCARD_HEADERS", "no")
+    async with app(lab, sets({"__RINGCARD_CARD_URL": "http://127.0.0.1:8080/c/x", "RINGCARD_ROUTE_1": "in/101"})):
+        assert (await call(lab, did=DIRECT)).status == 200
+    assert phone.invites[0].call_info == {}
+
+
 async def test_nothing_of_a_first_pass_counts_in_a_second(lab: Lab, phones: Phones, set_global: SetGlobal) -> None:
     first, second, company = await phones("101", "busy"), await phones("103", "busy"), await phones("102")
     set_global("RINGCARD_BEFORE", "ringcard-inbound")  # the company's way leads back to us, as a transfer may
