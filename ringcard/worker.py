@@ -1,4 +1,4 @@
-"""What can wait a moment: the journal into the log of calls, and numbers read anew after the rules have changed.
+"""What can wait a moment: the journal into the log of calls, and what an older version left in the database made ready.
 
 While the database is away everything stays where it is, is said once, and goes on when it is back.
 """
@@ -15,6 +15,7 @@ from lookup.engine import Engine
 from lookup.numbers import NORM_VERSION
 from records.errors import RecordsError
 from records.journal import Journal
+from records.migrate import migrate
 from records.numbers import Reader, renew_numbers
 from records.replay import replay
 
@@ -31,15 +32,15 @@ class Worker:
         self._engine = engine
         self._read_number = read_number
         self._gone = ""
-        self._renewed = False
+        self._ready = False
 
     async def run(self) -> None:
         """Until cancelled."""
         while True:
             try:
+                if not self._ready:
+                    await self._make_ready()
                 await asyncio.to_thread(replay, self._journal, self._database)
-                if not self._renewed:
-                    await self._renew()
             except RecordsError as exc:
                 self._say_gone(exc)
                 await asyncio.sleep(AGAIN_S)
@@ -47,10 +48,11 @@ class Worker:
                 self._say_back()
                 await asyncio.sleep(EVERY_S)
 
-    async def _renew(self) -> None:
-        """Once in a life: numbers that older rules read. The cache forgets what they were compared by."""
+    async def _make_ready(self) -> None:
+        """Once in a life: tables, when the database was away at the start, and numbers that older rules read."""
+        await asyncio.to_thread(migrate, self._database)
         touched = await asyncio.to_thread(renew_numbers, self._database, self._read_number, NORM_VERSION)
-        self._renewed = True
+        self._ready = True
         if touched:
             log.info("numbers were read anew", extra={"fields": {"customers": len(touched.customer_ids)}})
             try:
