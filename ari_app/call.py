@@ -140,7 +140,7 @@ class Call:
         if self.did.policy == "leave":
             self.state = State.WAITING
             self.route = Route((), "The company's own way: calls to this number are left alone.")
-            return [*self._let_go(), LookUp(self.caller, late=True)]
+            return [HandBack(self.arrived.channel_id), LookUp(self.caller, late=True)]
         return [LookUp(self.caller)]
 
     def receive(self, event: CallEvent | Arrived) -> list[Action]:
@@ -156,15 +156,12 @@ class Call:
         self.route = route(event.answer, self.did, self.rules.routing, self.rules.node)
         self.shown_name = phone_name(event.answer) if isinstance(event.answer, Found) else ""
         values = channel_values(self.call_id, event.answer, self.route, self.shown_name, self._links(event))
-        actions: list[Action] = [SetChannel(self.arrived.channel_id, values), *self._let_go()]
+        channel_id = self.arrived.channel_id
+        actions: list[Action] = [SetChannel(channel_id, values), HandBack(channel_id)]
         actions += [*self._settle("ringing", event.at_ms), Record(self.facts())]
         if isinstance(event.answer, Unavailable):
             actions.append(LookUp(self.caller, late=True))
         return actions
-
-    def _let_go(self) -> list[Action]:
-        """It is followed only now: Asterisk would tell us each step of its dialplan, and be slower in our hands."""
-        return [HandBack(self.arrived.channel_id), Follow(self.arrived.channel_id)]
 
     def _taken_back(self, event: Left) -> list[Action]:
         self.route = Route((), "The company's own way: the lookup took too long.")

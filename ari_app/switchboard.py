@@ -254,6 +254,7 @@ class Switchboard:
         except self._link_errors as exc:
             self.counters.not_handed_back += 1
             log.info("not handed back, the dialplan's guard lets it ring: %s", exc)
+            await self._follow(Follow(channel_id))
         else:
             self.counters.handed_back += 1
 

@@ -78,10 +78,6 @@ def test_an_arrived_call_is_looked_up() -> None:
     assert call().begin() == [LookUp(call().caller)]
 
 
-def test_a_call_is_followed_when_it_has_been_handed_back() -> None:
-    assert kinds(call().receive(answered()))[:3] == [SetChannel, HandBack, Follow]
-
-
 def test_a_call_that_the_guard_took_back_is_followed() -> None:
     assert Follow("c") in call().receive(Left("c", 1050))
 
@@ -128,7 +124,7 @@ def test_a_withheld_number_is_nowhere_told() -> None:
 
 def test_a_number_left_alone_is_handed_back_before_anything_is_asked() -> None:
     left_alone = call("leave")
-    assert kinds(left_alone.begin()) == [HandBack, Follow, LookUp]
+    assert kinds(left_alone.begin()) == [HandBack, LookUp]
     assert only(left_alone.receive(answered(at_ms=1002)), Record).facts.customer_id == 7
 
 
