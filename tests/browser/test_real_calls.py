@@ -222,6 +222,7 @@ async def test_the_managers_screen_shows_who_calls_while_the_phone_rings_and_the
     await shows(card, "Ringing", "Sok Dara", "Dara Rice Mill", "+855 12 345 678", "mobile", "Cambodia", "1,250.00 USD")
     await shows(card.locator(".facts"), "Manager", "You", "Last task", "Send the new price list for jasmine rice")
     await shows(card.locator(".facts"), "Other numbers", "+855 23 988 710", "work")
+    await shows(card.locator(".facts"), "Contact", "dara@ricemill.example", "18 Street 271, Phnom Penh")
     await expect(card.locator(".orders li")).to_have_count(3)
     await shows(card.locator(".why"), "the assigned manager Chan Sreymom")
     await photo_is_drawn(card, SIZES[0])
