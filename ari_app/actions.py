@@ -12,7 +12,7 @@ from records.facts import CallFacts
 
 @dataclass(frozen=True, slots=True)
 class Follow:
-    """Have the channel's events sent to us though we did not hand it back."""
+    """Have the channel's events sent to us, also after it has left our hands."""
 
     channel_id: str
 
@@ -35,10 +35,7 @@ class SetChannel:
 
 @dataclass(frozen=True, slots=True)
 class HandBack:
-    """Let the channel go on in the dialplan, and have its events sent to us from now on.
-
-    Not sooner: Asterisk would be busy with following it while it also looks after us.
-    """
+    """Let the channel go on in the dialplan."""
 
     channel_id: str
 

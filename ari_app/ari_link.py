@@ -256,8 +256,9 @@ class AriLink:
 
     async def follow(self, channel_id: str) -> bool:
         """Hear the channel to its end. False: there is no such channel any more."""
+        source = f"channel:{channel_id}"
         try:
-            await self.send(self._following(channel_id))
+            await self.send(request(SUBSCRIBE, applicationName=self.settings.app, eventSource=source))
         except AriRefused as exc:
             if exc.status != NO_SUCH_SOURCE:
                 raise
@@ -265,22 +266,19 @@ class AriLink:
         return True
 
     async def hand_back(self, channel_id: str, values: Mapping[str, str]) -> None:
-        """Set `values` on the channel, follow it, and let it go on in the dialplan; the order holds on the wire.
+        """Set `values` on the channel and let it go on in the dialplan; the order holds on the wire.
 
         Values that Asterisk refuses never keep the channel here: it then goes on without them.
         """
         go_on = request(CONTINUE, channelId=channel_id)
         try:
-            await self.send(*self._setting(channel_id, values), self._following(channel_id), go_on)
+            await self.send(*self._setting(channel_id, values), go_on)
         except AriRefused as exc:
-            if not values or exc.status in (404, 409, NO_SUCH_SOURCE):
+            if not values or exc.status in (404, 409):
                 raise
             log.warning("Asterisk refused what we wanted to set, so the call goes on without: %s", exc)
             with contextlib.suppress(AriRefused):  # over the WebSocket it has gone on already
                 await self.send(go_on)
-
-    def _following(self, channel_id: str) -> Request:
-        return request(SUBSCRIBE, applicationName=self.settings.app, eventSource=f"channel:{channel_id}")
 
     def _setting(self, channel_id: str, values: Mapping[str, str]) -> list[Request]:
         if not values:

@@ -136,12 +136,13 @@ class Call:
     # --- the moves ---
 
     def begin(self) -> list[Action]:
-        """What an arrived call wants first: to know who it is."""
+        """What an arrived call wants first: to know who it is, and meanwhile to be followed."""
         if self.did.policy == "leave":
             self.state = State.WAITING
             self.route = Route((), "The company's own way: calls to this number are left alone.")
-            return [HandBack(self.arrived.channel_id), LookUp(self.caller, late=True)]
-        return [LookUp(self.caller)]
+            channel_id = self.arrived.channel_id
+            return [Follow(channel_id), HandBack(channel_id), LookUp(self.caller, late=True)]
+        return [LookUp(self.caller), Follow(self.arrived.channel_id)]
 
     def receive(self, event: CallEvent | Arrived) -> list[Action]:
         move = MOVES[self.state].get(type(event))
@@ -165,7 +166,7 @@ class Call:
 
     def _taken_back(self, event: Left) -> list[Action]:
         self.route = Route((), "The company's own way: the lookup took too long.")
-        return [Follow(event.channel_id), *self._settle("ringing", event.at_ms)]
+        return self._settle("ringing", event.at_ms)
 
     def _learn(self, event: Looked) -> list[Action]:
         """The answer came after the call went on: the screen and the log still profit from it."""
@@ -177,7 +178,7 @@ class Call:
     def _look_again(self, event: Arrived) -> list[Action]:
         """The same call came in once more, sent back by a transfer or by the company's dialplan."""
         self.state = State.LOOKING
-        return [LookUp(self.caller)]
+        return [LookUp(self.caller), Follow(event.channel_id)]
 
     def _ring(self, event: RingBegan) -> list[Action]:
         if event.peer_id in self.legs:

@@ -190,16 +190,17 @@ class Switchboard:
     # --- actions out ---
 
     def _carry_out(self, call: Call, actions: list[Action]) -> None:
-        """What is asked of Asterisk goes first, since a caller waits for it; the desk and the log hear of it next."""
+        """What somebody waits for goes first, in this order; the desk and the log hear of it next."""
         asked = [action for action in actions if isinstance(action, SetChannel | HandBack | Follow)]
-        if asked:
-            self._start(self._ask_asterisk(asked))
-            asyncio.get_running_loop().call_soon(self._inform, actions)  # after the task has begun
-        else:
-            self._inform(actions)
         for action in actions:
             if isinstance(action, LookUp):
                 self._start(self._look_up(call, action))
+            elif asked and action is asked[0]:
+                self._start(self._ask_asterisk(asked))
+        if asked:
+            asyncio.get_running_loop().call_soon(self._inform, actions)  # after the tasks have begun
+        else:
+            self._inform(actions)
 
     def _inform(self, actions: list[Action]) -> None:
         for action in actions:
@@ -254,7 +255,6 @@ class Switchboard:
         except self._link_errors as exc:
             self.counters.not_handed_back += 1
             log.info("not handed back, the dialplan's guard lets it ring: %s", exc)
-            await self._follow(Follow(channel_id))
         else:
             self.counters.handed_back += 1
 

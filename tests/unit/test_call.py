@@ -74,12 +74,8 @@ def shown(actions: Sequence[Action]) -> LiveCall:
     return call
 
 
-def test_an_arrived_call_is_looked_up() -> None:
-    assert call().begin() == [LookUp(call().caller)]
-
-
-def test_a_call_that_the_guard_took_back_is_followed() -> None:
-    assert Follow("c") in call().receive(Left("c", 1050))
+def test_an_arrived_call_is_looked_up_and_followed() -> None:
+    assert call().begin() == [LookUp(call().caller), Follow("c")]
 
 
 def test_a_phone_that_is_dialled_and_then_rings_is_told_once() -> None:
@@ -124,7 +120,7 @@ def test_a_withheld_number_is_nowhere_told() -> None:
 
 def test_a_number_left_alone_is_handed_back_before_anything_is_asked() -> None:
     left_alone = call("leave")
-    assert kinds(left_alone.begin()) == [HandBack, LookUp]
+    assert kinds(left_alone.begin()) == [Follow, HandBack, LookUp]
     assert only(left_alone.receive(answered(at_ms=1002)), Record).facts.customer_id == 7
 
 
