@@ -1,5 +1,7 @@
 """Bringing a database to what this program needs: `migrate`, by one process at a time, and `check`, which only looks.
 
+The tables are made by revisions; the triggers that note changes (`records.marks`) are put in place after them.
+
 All of it happens in one transaction, on both databases: a migration that fails or is killed leaves the database as it
 was. On SQLite the transaction itself is the lock; on PostgreSQL an advisory lock is taken inside it.
 """
@@ -20,6 +22,7 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, Engine, event, inspect, text
 from sqlalchemy.exc import OperationalError
 
+from records import marks
 from records.database import open_database, speaking_plainly, writer
 from records.errors import DatabaseForeign, DatabaseGone, DatabaseNewer, DatabaseOld
 from records.tables import Base
@@ -39,7 +42,7 @@ def migrate(engine: Engine, tell: Callable[[str], None] = lambda _: None, patien
     with speaking_plainly(engine), _locked(engine, tell, patience_s) as connection:
         found = _revision(connection)
         if found == newest():
-            return False
+            return marks.install(connection)
         if found is None and (strangers := set(inspect(connection).get_table_names()) & set(Base.metadata.tables)):
             raise DatabaseForeign(
                 f"the database already has tables that Ringcard did not make ({', '.join(sorted(strangers))}); "
@@ -132,7 +135,9 @@ def _own_engine(engine: Engine) -> Engine:
 
 
 def _upgrade(connection: Connection) -> None:
+    marks.remove(connection)
     command.upgrade(config(connection), "head")
+    marks.install(connection)
     if connection.dialect.name == "sqlite":
         broken = connection.exec_driver_sql("PRAGMA foreign_key_check").all()
         assert not broken, f"the migration has lost rows that others refer to: {broken[:5]}"

@@ -15,6 +15,7 @@ from sqlalchemy import (
     Dialect,
     ForeignKey,
     Index,
+    Integer,
     MetaData,
     String,
     TypeDecorator,
@@ -246,3 +247,22 @@ class CallLeg(Base):
     outcome: Mapped[str]  # "" while ringing, then answered | missed | busy | declined | cancelled | failed
 
     call: Mapped[CallRow] = relationship(back_populates="legs")
+
+
+class Change(Base):
+    """What a committed transaction changed that a card may show. Triggers write it (`records.marks`), whoever made the
+    change; no foreign keys, because what is named here may be gone.
+    """
+
+    __tablename__ = "changes"
+    __table_args__ = (Index("ix_changes_done_at", "done_at", "id"),)
+
+    id: Mapped[int] = mapped_column(BigInteger().with_variant(Integer, "sqlite"), primary_key=True)
+    customer_id: Mapped[int | None]
+    number_id: Mapped[int | None]
+    match_key: Mapped[str | None]  # as it was, and in another row as it is: one of them finds nobody any more
+    nsn_tail: Mapped[str | None]
+    user_id: Mapped[int | None]
+    team_id: Mapped[int | None]
+    endpoint_id: Mapped[int | None]
+    done_at: Mapped[datetime | None]  # the cache was told; kept a while, in case an older copy of it takes over

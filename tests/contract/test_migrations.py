@@ -11,13 +11,15 @@ from pathlib import Path
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
-from sqlalchemy import text
+from sqlalchemy import Engine, make_url, select, text
 
 import records.migrations
+from records import marks
 from records.database import open_database, reading, writer, writing
 from records.errors import DatabaseForeign, DatabaseGone, DatabaseNewer, DatabaseOld
 from records.migrate import LOCK, check, migrate, newest
-from records.tables import Base, Customer, PhoneNumber
+from records.tables import Base, Change, Customer, PhoneNumber
+from tests.fixtures.postgres import PostgresServer
 
 
 def test_the_migrations_make_exactly_the_tables_of_the_models(empty_database_url: str) -> None:
@@ -131,6 +133,13 @@ def upgrade():
 """
 
 
+def add_later_revision(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    shutil.copytree(Path(records.migrations.__file__).parent, folder / "migrations")
+    later = REMAKE_CUSTOMERS.format(newest=newest())
+    (folder / "migrations" / "versions" / "0999_later.py").write_text(later)
+    monkeypatch.setattr("records.migrate._folder", lambda: folder / "migrations")
+
+
 def test_a_table_made_anew_keeps_the_rows_that_refer_to_it(
     database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -140,10 +149,7 @@ def test_a_table_made_anew_keeps_the_rows_that_refer_to_it(
         customer = Customer(name="Sok Dara", created_at=moment, updated_at=moment)
         customer.numbers.append(PhoneNumber(raw="012345678", ext="", norm_version=0))
         session.add(customer)
-    shutil.copytree(Path(records.migrations.__file__).parent, tmp_path / "migrations")
-    later = REMAKE_CUSTOMERS.format(newest=newest())
-    (tmp_path / "migrations" / "versions" / "0999_later.py").write_text(later)
-    monkeypatch.setattr("records.migrate._folder", lambda: tmp_path / "migrations")
+    add_later_revision(tmp_path, monkeypatch)
     with pytest.raises(DatabaseOld, match="this Ringcard needs 0999"):
         check(engine)
     assert migrate(engine) is True
@@ -154,6 +160,86 @@ def test_a_table_made_anew_keeps_the_rows_that_refer_to_it(
     with pytest.raises(DatabaseNewer):
         check(engine)
     engine.dispose()
+
+
+def noted(engine: Engine, *statements: str) -> list[int | None]:
+    """Customers of whom these statements leave a note."""
+    with writing(engine) as session:
+        session.execute(text("DELETE FROM changes"))
+        for statement in statements:
+            session.execute(text(statement))
+        return list(session.scalars(text("SELECT customer_id FROM changes ORDER BY id")))
+
+
+ADD = (
+    "INSERT INTO customers (id, name, company, email, address, note, photo, debt_minor, currency, version, created_at,"
+    " updated_at) VALUES (7, 'Sok', '', '', '', '', '', 0, 'USD', 1, '2026-03-01', '2026-03-01')"
+)
+RENAME = "UPDATE customers SET name = 'Dara' WHERE id = 7"
+
+
+def test_changes_of_a_table_made_anew_are_noted_as_before(
+    database: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert noted(database, ADD) == [7]
+    add_later_revision(tmp_path, monkeypatch)
+    migrate(database)
+    assert noted(database, RENAME) == [7]
+
+
+def test_triggers_that_are_missing_or_of_another_version_are_put_right(
+    database: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as older:
+        older.setattr(marks, "MARKED", {"orders": marks.MARKED["orders"]})
+        assert migrate(database) is True
+        assert noted(database, ADD) == []
+    assert migrate(database) is True
+    assert migrate(database) is False
+    assert noted(database, RENAME) == [7]
+
+
+def test_what_truncate_takes_away_is_noted(postgres_url: str) -> None:
+    engine = open_database(postgres_url)
+    number = (
+        "INSERT INTO phone_numbers (customer_id, raw, match_key, label, ext, norm_version)"
+        " VALUES (7, '1', '+1', '', '', 1)"
+    )
+    assert set(noted(engine, ADD, number, "DELETE FROM changes", "TRUNCATE customers CASCADE")) == {7}
+    with reading(engine) as session:
+        assert "+1" in session.scalars(select(Change.match_key)).all()
+    engine.dispose()
+
+
+def test_notes_are_left_in_the_schema_that_the_tables_are_in(postgres: PostgresServer) -> None:
+    empty = postgres.new_database()
+    with writing(engine := open_database(empty)) as session:
+        session.execute(text('CREATE SCHEMA "Odd one"'))
+    engine.dispose()
+    engine = open_database(f"{empty}&options=-csearch_path%3D%22Odd%5C%20one%22")
+    assert migrate(engine) is True
+    assert migrate(engine) is False
+    assert noted(engine, ADD) == [7]
+    with reading(engine) as session:
+        assert session.scalar(text('SELECT customer_id FROM "Odd one".changes')) == 7
+    engine.dispose()
+    postgres.drop_database(empty)
+
+
+def test_another_program_needs_no_right_to_write_notes(postgres_url: str) -> None:
+    engine = open_database(postgres_url)
+    noted(engine, ADD)
+    role = f"crm_{make_url(postgres_url).database}"
+    with writing(engine) as session:
+        session.execute(text(f"CREATE ROLE {role}"))
+        session.execute(text(f"GRANT SELECT, UPDATE ON customers TO {role}"))
+    try:
+        assert noted(engine, f"SET LOCAL ROLE {role}", RENAME, "RESET ROLE") == [7]
+    finally:
+        with writing(engine) as session:
+            session.execute(text(f"DROP OWNED BY {role}"))
+            session.execute(text(f"DROP ROLE {role}"))
+        engine.dispose()
 
 
 def test_whoever_waits_for_the_lock_too_long_is_told_so(
