@@ -58,6 +58,10 @@ class CardCache(Protocol):
         """
         ...
 
+    async def server(self) -> str:
+        """Who answers: another text after a start or a fail-over, when what was forgotten may be there again."""
+        ...
+
     async def check(self) -> str:
         """One line on the store that answers, for doctor and the health page."""
         ...
@@ -180,6 +184,10 @@ class Engine:
     async def forget(self, match_keys: Iterable[str], tails: Iterable[str] = ()) -> None:
         """The records behind these have changed, and the change is committed. Raises StoreGone."""
         await self._cache.forget({*map(card_key, match_keys), *map(tail_key, tails)})
+
+    async def cache_server(self) -> str:
+        """Which server was told by `forget`: see `CardCache.server`. Raises StoreGone."""
+        return await self._cache.server()
 
     async def close(self) -> None:
         """End the loads that are still under way. The stores are closed by whoever opened them."""

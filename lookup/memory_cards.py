@@ -40,6 +40,9 @@ class MemoryCache:
         for key in keys:
             self._put(key, b"", FORGOTTEN_S)
 
+    async def server(self) -> str:
+        return "memory"
+
     async def check(self) -> str:
         return f"in memory, {len(self._held)} keys of at most {self._most}"
 

@@ -70,9 +70,11 @@ class RedisCards:
             now = waiting[start : start + AT_ONCE]
             await asyncio.gather(*(link.ask("SET", key, b"", "EX", FORGOTTEN_S) for key in now))
 
+    async def server(self) -> str:
+        return (await self._info("server"))["run_id"]
+
     async def check(self) -> str:
-        told = (await (await self._opened()).ask("INFO")).decode()
-        facts = dict(line.split(":", 1) for line in told.splitlines() if ":" in line)
+        facts = await self._info()
         name = "Valkey" if "valkey_version" in facts else "Redis"
         version = facts.get("valkey_version") or facts["redis_version"]
         limit = facts["maxmemory_human"] if facts["maxmemory"] != "0" else "no limit"
@@ -85,6 +87,10 @@ class RedisCards:
         if self._link:
             self._link.drop("closed")
             await self._link.lost
+
+    async def _info(self, *sections: str) -> dict[str, str]:
+        told = (await (await self._opened()).ask("INFO", *sections)).decode()
+        return dict(line.split(":", 1) for line in told.splitlines() if ":" in line)
 
     def _open_link(self) -> RedisLink | None:
         return self._link if self._link and not self._link.lost.done() else None

@@ -5,13 +5,13 @@ Each function that writes numbers is given `read_number`, so that what is stored
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Protocol
 
 from sqlalchemy import Engine, select
 from sqlalchemy.orm import Session
 
-from records.database import writing
+from records.database import reading, writing
 from records.errors import Refused
 from records.tables import PhoneNumber
 from records.touched import Touched, touch
@@ -65,6 +65,26 @@ def renew_numbers(engine: Engine, read_number: Reader, version: int, at_once: in
             last = rows[-1].id
 
 
+def read_again(engine: Engine, read_number: Reader, ids: Collection[int]) -> None:
+    """Whoever wrote these rows, they hold what is read from their text: another program may give the text only.
+
+    Writes nothing when they do, and nothing into what a newer version has read.
+    """
+    wanted = select(PhoneNumber).where(PhoneNumber.id.in_(ids))
+    with reading(engine) as session:
+        wrong = [row.id for row in session.scalars(wanted) if _is_wrong(row, read_number)]
+    if wrong:
+        with writing(engine) as session:
+            rows = session.scalars(select(PhoneNumber).where(PhoneNumber.id.in_(wrong)).order_by(PhoneNumber.id)).all()
+            _renew(session, rows, read_number, read_number("").rules)
+
+
+def _is_wrong(row: PhoneNumber, read_number: Reader) -> bool:
+    read = read_number(row.raw)
+    as_read = (read.e164 or None, read.match_key or None, read.tail or None, read.ext)
+    return row.norm_version <= read.rules and as_read != _as_read(row)
+
+
 def _read_into(number: PhoneNumber, read_number: Reader) -> None:
     read = read_number(number.raw)
     number.e164 = read.e164 or None
@@ -77,18 +97,22 @@ def _read_into(number: PhoneNumber, read_number: Reader) -> None:
 def _renew(session: Session, rows: Sequence[PhoneNumber], read_number: Reader, version: int) -> Touched:
     before, changed = Touched(), set()
     for row in rows:
-        old = (row.e164, row.match_key, row.nsn_tail, row.ext)
+        old = _as_read(row)
         with session.no_autoflush:
             _read_into(row, read_number)
             row.norm_version = version
-            if (row.e164, row.match_key, row.nsn_tail, row.ext) == old:
-                continue
-            if row.match_key and _has_twin(session, row):
+            if _as_read(row) != old and row.match_key and _has_twin(session, row):
                 row.match_key = None
+            if _as_read(row) == old:
+                continue
         session.flush()
         changed.add(row.customer_id)
         before |= Touched(frozenset({old[1]} if old[1] else ()), frozenset({old[2]} if old[2] else ()))
     return (before | touch(session, changed)) if changed else Touched()
+
+
+def _as_read(row: PhoneNumber) -> tuple[str | None, str | None, str | None, str]:
+    return row.e164, row.match_key, row.nsn_tail, row.ext
 
 
 def _has_twin(session: Session, row: PhoneNumber) -> bool:

@@ -49,7 +49,7 @@ async def open_engine(stack: AsyncExitStack, settings: Settings) -> Engine:
 
 
 def forget(settings: Settings, touched: Touched) -> None:
-    """For commands: the cache lets go of what a change of the records made wrong. Without Redis it is only said.
+    """For commands: the cache lets go of what a change of the records made wrong, though no worker may run to do it.
 
     Our own Redis keeps nothing while it does not run, so then there is nothing to forget.
     """
@@ -63,8 +63,7 @@ async def _forget(settings: Settings, touched: Touched) -> None:
         try:
             await engine.forget(touched.keys, touched.tails)
         except StoreGone as exc:
-            ttl_s = settings.lookup.card_ttl_s
-            log.warning("redis cannot be told (%s); calls may show the cards from before for up to %d s", exc, ttl_s)
+            log.warning("redis cannot be told now (%s); the worker tells it when it is back", exc)
 
 
 def reader(settings: Settings) -> Callable[[str], Number]:
@@ -196,18 +195,30 @@ async def run_desk(settings: Settings, stop: asyncio.Event) -> None:
 
 
 async def run_worker(settings: Settings, stop: asyncio.Event) -> None:
-    """The journal into the log of calls, and whatever else can wait a moment."""
+    """The journal into the log of calls, changes of the records into the cache, and whatever else can wait a moment."""
+    from lookup.redis_notices import RedisNotices
     from records.journal import Journal
+    from ringcard.follower import Follower
     from ringcard.worker import Worker
 
     async with AsyncExitStack() as stack:
         database = open_database(settings.database_url)
         stack.callback(database.dispose)
         engine = await open_engine(stack, settings)
+        notices = RedisNotices(redis_url(settings))
+        stack.push_async_callback(notices.close)
         journal = Journal(journal_path(settings))
         stack.callback(journal.close)
-        worker = Worker(journal, database, engine, reader(settings))
-        await either(worker.run(), stop)
+        worker = Worker(journal, database, reader(settings))
+        follower = Follower(database, engine, notices, reader(settings))
+
+        async def work() -> None:
+            async with asyncio.TaskGroup() as group:
+                group.create_task(worker.run())
+                await worker.migrated.wait()
+                group.create_task(follower.run())
+
+        await either(work(), stop)
 
 
 ROLES: Mapping[str, Callable[[Settings, asyncio.Event], Coroutine[Any, Any, None]]] = {

@@ -10,8 +10,6 @@ import logging
 
 from sqlalchemy import Engine as Database
 
-from lookup.breaker import StoreGone
-from lookup.engine import Engine
 from lookup.numbers import NORM_VERSION
 from records.errors import RecordsError
 from records.journal import Journal
@@ -26,13 +24,13 @@ AGAIN_S = 2.0
 
 
 class Worker:
-    def __init__(self, journal: Journal, database: Database, engine: Engine, read_number: Reader) -> None:
+    def __init__(self, journal: Journal, database: Database, read_number: Reader) -> None:
         self._journal = journal
         self._database = database
-        self._engine = engine
         self._read_number = read_number
         self._gone = ""
         self._ready = False
+        self.migrated = asyncio.Event()
 
     async def run(self) -> None:
         """Until cancelled."""
@@ -51,14 +49,11 @@ class Worker:
     async def _make_ready(self) -> None:
         """Once in a life: tables, when the database was away at the start, and numbers that older rules read."""
         await asyncio.to_thread(migrate, self._database)
+        self.migrated.set()
         touched = await asyncio.to_thread(renew_numbers, self._database, self._read_number, NORM_VERSION)
         self._ready = True
         if touched:
             log.info("numbers were read anew", extra={"fields": {"customers": len(touched.customer_ids)}})
-            try:
-                await self._engine.forget(touched.keys, touched.tails)
-            except StoreGone as exc:
-                log.warning("redis is gone, so cards from before may be shown until they expire: %s", exc)
 
     def _say_gone(self, exc: RecordsError) -> None:
         if not self._gone:

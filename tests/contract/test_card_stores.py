@@ -15,6 +15,7 @@ from lookup.redis_cards import RedisCards
 from lookup.sql_cards import SqlCards
 from records.database import open_database, writing
 from records.tables import Base, Customer, Endpoint, EndpointPerson, Order, PhoneNumber, Task, Team, User
+from ringcard.redis_server import OwnServer
 
 # --- caches ---
 
@@ -93,6 +94,21 @@ async def test_one_who_hangs_up_takes_nothing_from_the_others(cache: CardCache) 
 async def test_a_cache_says_what_it_is(cache: CardCache) -> None:
     assert await cache.check()
     assert cache.name in ("memory", "redis")
+
+
+async def test_a_cache_that_answers_on_is_one_server(cache: CardCache) -> None:
+    assert await cache.server() == await cache.server() != ""
+
+
+async def test_a_redis_started_anew_is_another_server(breakable_redis: OwnServer) -> None:
+    seen = []
+    for _ in range(2):
+        cache = RedisCards(breakable_redis.url, 2)
+        seen.append(await cache.server())
+        await cache.close()
+        breakable_redis.stop()
+        breakable_redis.start()
+    assert seen[0] != seen[1]
 
 
 async def test_a_full_memory_forgets_what_was_used_least_lately() -> None:

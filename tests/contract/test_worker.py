@@ -12,10 +12,7 @@ import pytest
 from sqlalchemy import Engine as Database
 from sqlalchemy import inspect
 
-from config.settings import Lookup
 from lookup import numbers
-from lookup.engine import Engine
-from lookup.memory_cards import MemoryCache, MemorySource
 from lookup.numbers import NumberPlan
 from records.calls import call
 from records.database import open_database, reading
@@ -30,8 +27,7 @@ PLAN = NumberPlan("KH")
 
 @asynccontextmanager
 async def working(journal: Journal, database: Database) -> AsyncIterator[None]:
-    engine = Engine({"": PLAN}, MemoryCache(), MemorySource(), Lookup())
-    running = asyncio.create_task(Worker(journal, database, engine, lambda raw: numbers.read(raw, PLAN)).run())
+    running = asyncio.create_task(Worker(journal, database, lambda raw: numbers.read(raw, PLAN)).run())
     try:
         yield
     finally:

@@ -1,0 +1,106 @@
+"""A change of the records reaches the next call: what was noted in `changes` is taken out of the cache.
+
+The triggers of `records.marks` note it, whoever made it; here it is looked for many times a second, by one small
+statement on both databases: PostgreSQL could wake us (NOTIFY), but that needs a connection of its own to be watched and
+mended, and saves only hundredths of a second. First the cache forgets, then the screens are told, and only then is a
+change done: ended between these, all of it is simply done once more. While Redis or the database is away, changes stay
+noted.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Sequence
+
+from sqlalchemy import Engine as Database
+from sqlalchemy.exc import SQLAlchemyError
+
+from lookup.breaker import StoreGone
+from lookup.engine import Engine
+from lookup.notices import Notice
+from lookup.redis_notices import RedisNotices
+from records import changes
+from records.errors import RecordsError
+from records.numbers import Reader, read_again
+from records.tables import Change
+from records.touched import Touched
+
+log = logging.getLogger(__name__)
+
+EVERY_S = 0.05
+AGAIN_S = 0.5
+LOOK_EVERY_S = 1.0
+
+
+class Follower:
+    def __init__(self, database: Database, engine: Engine, notices: RedisNotices, read_number: Reader) -> None:
+        self._database = database
+        self._engine = engine
+        self._notices = notices
+        self._read_number = read_number
+        self._server = ""  # which cache was told what is done, and when to look again
+        self._look_at = 0.0
+        self._gone = ""
+
+    async def run(self) -> None:
+        """Until cancelled."""
+        while True:
+            try:
+                waiting = await asyncio.to_thread(changes.pending, self._database)
+                await self._read_numbers(waiting)
+                await self._look_who_answers()
+                if waiting:
+                    await self._work_off(waiting)
+            except (RecordsError, SQLAlchemyError, StoreGone) as exc:
+                # Any trouble of the database's, as a standby that may only be read: the journal goes on beside us.
+                self._say_gone(exc)
+                await asyncio.sleep(AGAIN_S)
+            else:
+                self._say_back()
+                if len(waiting) < changes.AT_ONCE:
+                    await asyncio.sleep(EVERY_S)
+
+    async def _look_who_answers(self) -> None:
+        """Another server than the one that was told, or that one started anew, may hold cards from before."""
+        now = time.monotonic()
+        if self._server and now < self._look_at:
+            return
+        server = await self._engine.cache_server()
+        if server != self._server:
+            await asyncio.to_thread(changes.again, self._database)
+        self._server, self._look_at = server, now + LOOK_EVERY_S
+
+    async def _read_numbers(self, waiting: Sequence[Change]) -> None:
+        """Before Redis is asked: the lookup needs them without it too. What is corrected is a change of its own."""
+        numbers = {change.number_id for change in waiting if change.number_id is not None}
+        if numbers:
+            await asyncio.to_thread(read_again, self._database, self._read_number, numbers)
+
+    async def _work_off(self, waiting: Sequence[Change]) -> None:
+        pieces = changes.touched_by(self._database, waiting)
+        while (touched := await asyncio.to_thread(next, pieces, None)) is not None:
+            await self._engine.forget(touched.keys, touched.tails)
+            await self._tell(touched)
+        await asyncio.to_thread(changes.done, self._database, waiting)
+
+    async def _tell(self, touched: Touched) -> None:
+        """The screens that show one of these customers in a call of now; elsewhere nobody has use for it."""
+        if not touched.customer_ids:
+            return
+        _, calls = await self._notices.snapshot()
+        shown = {id for call in calls if not call.ended_ms for id in (*call.customer_ids, call.customer_id) if id}
+        for customer_id in shown & touched.customer_ids:
+            self._notices.publish(Notice("card_changed", int(time.time() * 1000), None, customer_id))
+
+    def _say_gone(self, exc: Exception) -> None:
+        line = str(exc).partition("\n")[0]
+        if not self._gone:
+            log.warning("changes wait, and calls may show cards from before, until it is back: %s", line)
+        self._gone = line
+
+    def _say_back(self) -> None:
+        if self._gone:
+            log.warning("changes are followed again; those that waited have reached the cache")
+        self._gone = ""
