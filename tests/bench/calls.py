@@ -24,6 +24,7 @@ from statistics import median
 import orjson
 
 from lookup.answers import Caller
+from records.changes import pending
 from records.database import open_database
 from records.migrate import migrate
 from ringcard import compose
@@ -124,7 +125,6 @@ async def serving(lab: Lab, folder: Path, calls: int) -> AsyncIterator[Running]:
             settings.write(f'[dids."{DID}"]\npolicy = "route"\n')
         people = [Person(i) for i in range(calls)]
         enter_company(company, people)
-        await remember(company, people[::2])
         with (folder / "ari.log").open("wb") as log:
             timed = await asyncio.create_subprocess_exec(
                 *(sys.executable, "-m", "tests.bench.timed_ari", company.file, times),
@@ -136,6 +136,7 @@ async def serving(lab: Lab, folder: Path, calls: int) -> AsyncIterator[Running]:
             company.start(*ROLES)
             await company.listening()
             await company.desk_ready()
+            await remember(company, people[::2])
             processes = {role: company.pid(role) for role in ROLES}
             servers = {"Redis": redis.pid or 0, "Asterisk": lab.pid}
             yield Running(people, {"ari": timed.pid, **processes, **servers}, times)
@@ -155,12 +156,16 @@ def enter_company(company: Company, people: Sequence[Person]) -> None:
 
 
 async def remember(company: Company, people: Iterable[Person]) -> None:
-    """Let Redis have the cards of these, as if they had called before."""
+    """Let Redis have the cards of these, as if they had called before.
+
+    For some seconds after they were entered it takes none: the worker has told it that they are new.
+    """
+    await company.until(lambda: not pending(company.database), "no change that Redis was not told of")
     async with AsyncExitStack() as stack:
         engine = await compose.open_engine(stack, company.settings)
         for person in people:
             while getattr(await engine.find(Caller(person.number), READY_S), "source", "") != "cache":
-                await asyncio.sleep(0.002)
+                await asyncio.sleep(0.01)
 
 
 async def both(
