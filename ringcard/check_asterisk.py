@@ -305,7 +305,10 @@ def _channelvars(told: Mapping[str, str]) -> Finding:
 
 
 async def _dialplan(probe: _Probe) -> list[Finding]:
-    include = f'Put #include "{DIALPLAN}" at the end of extensions.conf, then: asterisk -rx "dialplan reload"'
+    include = (
+        f'Put #tryinclude "{DIALPLAN}" at the end of extensions.conf, then: asterisk -rx "dialplan reload". '
+        "If it is there, Asterisk's user cannot read that file: try it as that user."
+    )
     entered = await probe.ask(f"DIALPLAN_EXISTS({CONTEXT},s,1)")
     if entered is None:
         return []  # func_dialplan is missing; the modules' finding says so
@@ -330,11 +333,17 @@ async def _way_before(probe: _Probe, settings: Settings) -> Finding:
         return fail(
             name, f"{variable} = {context}, which leads nowhere", "Name the context that took your calls before."
         )
+    if await probe.ask(f"DIALPLAN_EXISTS({context})") == "0":
+        mend = (
+            f"Correct {variable} under [globals] in extensions.conf: the context that took your trunk's calls before."
+        )
+        return fail(name, f"there is no context {context}: every call without a route is refused", mend)
     lost = [did for did in settings.dids if not await _takes(probe, context, did)]
     if lost:
         mend = f"See dialplan show {context}; correct the number in [dids] or add the extension."
         return warn(name, f"{context} has no extension for {', '.join(lost)}", mend)
-    return ok(name, f"{context} takes calls that have no route")
+    numbers = f"; it knows the {len(settings.dids)} numbers of [dids]" if settings.dids else ""
+    return ok(name, f"calls without a route go to {context}{numbers}")
 
 
 async def _takes(probe: _Probe, context: str, did: str) -> bool:

@@ -48,7 +48,7 @@ def _numbers(settings: Settings) -> Finding:
 
 def _data_dir(folder: Path) -> Finding:
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         with tempfile.TemporaryFile(dir=folder):
             pass
     except OSError as exc:
@@ -57,6 +57,8 @@ def _data_dir(folder: Path) -> Finding:
             f"{folder} cannot be written: {exc.strerror}",
             "Let this user write there, or set store.data_dir to a folder of its own.",
         )
+    if folder.stat().st_mode & 0o007:
+        return warn("data folder", f"every user of this machine can look into {folder}", f"chmod o= {folder}")
     return ok("data folder", str(folder))
 
 

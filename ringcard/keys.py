@@ -32,7 +32,7 @@ def with_keys(settings: Settings) -> Settings:
 
 def _kept(path: Path) -> str:
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         return path.read_text(encoding="ascii").strip() if path.exists() else _made(path)
     except OSError as exc:
         raise SettingsError(

@@ -151,7 +151,7 @@ def user_part(address: str) -> str:
 class _Wire:
     """SIPp's message trace, read as it grows."""
 
-    _HEAD = re.compile(rb"-{20,} (\S+ \S+)\nUDP message (sent|received) [(\[](\d+)[^\n]*\n\n")
+    _HEAD = re.compile(rb"-{20,} (\S+(?: \S+)?)\nUDP message (sent|received) [(\[](\d+)[^\n]*\n\n")
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -173,7 +173,7 @@ class _Wire:
 
 
 def _message(head: re.Match[bytes], raw: bytes) -> Message:
-    at = datetime.strptime(head[1].decode(), "%Y-%m-%d %H:%M:%S.%f").replace(tzinfo=UTC).timestamp()
+    at = datetime.fromisoformat(head[1].decode()).replace(tzinfo=UTC).timestamp()  # one word and a Z since SIPp 3.8
     sent = head[2] == b"sent"
     return Invite(at, sent, raw) if raw.startswith(b"INVITE ") else Message(at, sent, raw)
 

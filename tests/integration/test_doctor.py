@@ -399,7 +399,7 @@ async def test_a_fallback_that_is_switched_on_needs_its_modules(lab: Lab, settin
 async def test_a_dialplan_without_ringcard(lab: Lab, settings: Settings) -> None:
     with written(lab, "extensions.conf", "#include", ";#include", "dialplan reload"):
         found = await asterisk(settings, [])
-    assert_found(found, "dialplan", "fail", "no context ringcard-inbound", "#include")
+    assert_found(found, "dialplan", "fail", "no context ringcard-inbound", "#tryinclude")
 
 
 async def test_a_dialplan_without_the_guard_s_extension(lab: Lab, settings: Settings) -> None:
@@ -416,6 +416,7 @@ async def test_a_dialplan_without_the_guard_s_extension(lab: Lab, settings: Sett
         ("", "is not set", "[globals]"),
         ("ringcard-inbound", "leads nowhere", "took your calls before"),
         ("a b", "leads nowhere", "took your calls before"),
+        ("company-inbuond", "there is no context company-inbuond", "Correct RINGCARD_BEFORE"),
     ],
 )
 async def test_no_way_for_calls_without_a_route(lab: Lab, settings: Settings, value: str, seen: str, mend: str) -> None:
