@@ -6,14 +6,14 @@ cards of the customers these people manage, so such functions return what was `T
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import UTC, datetime
 
 from sqlalchemy import Engine, delete, false, select
 from sqlalchemy.orm import Session, selectinload
 
 from records.database import reading, writing
-from records.errors import Conflict, Refused
+from records.errors import Conflict, NotFound, Refused
 from records.passwords import hash_password, verify
 from records.rows import row
 from records.tables import Customer, Endpoint, EndpointPerson, Team, User
@@ -67,6 +67,37 @@ def list_users(session: Session, *, inactive_too: bool = False) -> Sequence[User
     """By name, with their team and phones."""
     wanted = select(User).order_by(User.name, User.id).options(*_WITH_PLACE)
     return session.scalars(wanted if inactive_too else wanted.where(User.active)).all()
+
+
+def change_user(
+    session: Session,
+    user_id: int,
+    *,
+    name: str | None = None,
+    role: str | None = None,
+    team: str | None = None,
+    deputy: str | None = None,
+    active: bool | None = None,
+) -> Touched:
+    """What is given holds from now on; an empty team or deputy (a login) takes it away. Raises Refused, NotFound."""
+    user = row(session, User, user_id, "person")
+    if name is not None and not name.strip():
+        raise Refused("a person needs a name")
+    if role is not None and role not in ROLES:
+        raise Refused(f"{role!r} is no role; write one of {', '.join(ROLES)}")
+    stands_in = user_by_login(session, deputy) if deputy else None
+    if deputy and stands_in is None:
+        raise NotFound(f"nobody signs in as {deputy!r}, so they cannot be a deputy")
+    before = _cards_of(session, user)
+    user.name = name.strip() if name is not None else user.name
+    user.role = role if role is not None else user.role
+    user.active = active if active is not None else user.active
+    if team is not None:
+        user.team = team_named(session, team) if team else None
+    if deputy is not None:
+        user.deputy_id = stands_in.id if stands_in else None
+    session.flush()
+    return before | _cards_of(session, user)
 
 
 def set_password(session: Session, user_id: int, password: str) -> None:
@@ -129,6 +160,17 @@ def unseat(session: Session, user_id: int, node: str, endpoint: str) -> Touched:
     user = row(session, User, user_id, "person")
     user.endpoints = [phone for phone in user.endpoints if (phone.node, phone.name) != (node, endpoint)]
     return _cards_of(session, user)
+
+
+def seat_only_at(session: Session, user_id: int, node: str, endpoints: Collection[str]) -> Touched:
+    """The person sits at these phones of this node and at no others of it. Raises NotFound, Refused."""
+    held = {name for held_node, name in phones_of(session, user_id) if held_node == node}
+    touched = Touched()
+    for name in sorted(held - set(endpoints)):
+        touched |= unseat(session, user_id, node, name)
+    for name in endpoints:
+        touched |= seat(session, user_id, node, name)
+    return touched
 
 
 def people_of(session: Session, node: str, endpoint: str) -> Sequence[User]:

@@ -200,7 +200,9 @@ async def _phones(http: HttpWire, phones: Collection[str]) -> list[Finding]:
     offline = sorted(phone for phone in phones if state.get(phone, "online") != "online")
     found = []
     if unknown:
-        mend = "Correct these names where people are seated, or add the endpoints to pjsip.conf."
+        mend = (
+            "Seat people at their phones (ringcard user change LOGIN --phone NAME), or add the endpoints to pjsip.conf."
+        )
         found.append(fail("telephones", f"Asterisk has no PJSIP endpoint {', '.join(unknown)}", mend))
     if offline:
         mend = "See that they are switched on and registered: asterisk -rx 'pjsip show contacts'"

@@ -60,7 +60,8 @@ def _look(engine: Engine, node: str) -> Seen:
             *_managers(people, managers),
             *_phones(phones, node),
         ]
-    return Seen(findings, frozenset(phone.name for phone in phones if phone.inside and phone.node == node))
+    here = (phone for phone in phones if phone.inside and phone.node == node and phone.people)
+    return Seen(findings, frozenset(phone.name for phone in here))
 
 
 def _customers(session: Session) -> list[Finding]:
@@ -133,7 +134,9 @@ def _phones(phones: Sequence[Endpoint], node: str) -> list[Finding]:
         ]
     empty = [phone.name for phone in phones if not phone.people]
     if empty:
-        return [warn(name, f"nobody sits at {_names(empty)}", "Say who sits there, or take these phones out.")]
+        return [
+            warn(name, f"nobody sits at {_names(empty)}", "Say who sits there: ringcard user change LOGIN --phone NAME")
+        ]
     return [ok(name, f"{len(phones)} phones, somebody at each")] if phones else []
 
 

@@ -53,6 +53,21 @@ def _set_password(settings: Settings, engine: Engine, args: argparse.Namespace) 
     print("The new password holds.")
 
 
+def _change(settings: Settings, engine: Engine, args: argparse.Namespace) -> None:
+    with writing(engine) as session:
+        user = _person(session, args.login)
+        active = True if args.active else None
+        touched = users.change_user(
+            session, user.id, name=args.name, role=args.role, team=args.team, deputy=args.deputy, active=active
+        )
+        if args.phone is not None:
+            touched |= users.seat_only_at(
+                session, user.id, settings.asterisk.node, [name for name in args.phone if name]
+            )
+    compose.forget(settings, touched)
+    _list(settings, engine, args)
+
+
 def _deactivate(settings: Settings, engine: Engine, args: argparse.Namespace) -> None:
     with writing(engine) as session:
         touched = users.deactivate(session, _person(session, args.login).id)
@@ -60,7 +75,7 @@ def _deactivate(settings: Settings, engine: Engine, args: argparse.Namespace) ->
     print(f"{args.login} cannot sign in any more and is not rung.")
 
 
-_ACTIONS = {"add": _add, "list": _list, "password": _set_password, "deactivate": _deactivate}
+_ACTIONS = {"add": _add, "change": _change, "list": _list, "password": _set_password, "deactivate": _deactivate}
 
 
 def _run(

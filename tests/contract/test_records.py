@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 from lookup.numbers import NORM_VERSION, NumberPlan, read
 from records import calls, customers, tasks, users
 from records.database import reading, writing
-from records.errors import Conflict, NotFound, Refused
+from records.errors import Conflict, NotFound, RecordsError, Refused
 from records.facts import CallFacts, LegFacts
 from records.numbers import ReadNumber, renew_numbers
 from records.orders import add_order, set_order_state
@@ -403,6 +403,36 @@ def test_where_a_manager_sits_changes_the_cards_of_their_customers(database: Eng
         assert users.seat(session, people[0].id, "pbx", "106") == Touched()
         assert users.unseat(session, people[0].id, "pbx", "106").keys == {"+85512345678"}
         assert users.deactivate(session, people[0].id).keys == {"+85512345678"}
+
+
+def test_what_is_given_of_a_person_is_changed_and_the_rest_stays(database: Engine, people: tuple[User, ...]) -> None:
+    dara, bopha = people[0], people[1]
+    with writing(database) as session:
+        add(session, "Sok Dara", "012345678", manager_id=dara.id)
+        assert users.change_user(session, dara.id, name="Dara Sok", role="supervisor").keys == {"+85512345678"}
+        users.change_user(session, dara.id, team="North", deputy=bopha.login)
+        changed = session.get_one(User, dara.id)
+        assert (changed.name, changed.role, changed.deputy_id) == ("Dara Sok", "supervisor", bopha.id)
+        assert changed.team is not None
+        assert changed.team.name == "North"
+        users.change_user(session, dara.id, team="", deputy="")
+        assert (changed.team_id, changed.deputy_id, changed.name) == (None, None, "Dara Sok")
+        users.deactivate(session, dara.id)
+        users.change_user(session, dara.id, active=True)
+        assert changed.active
+        for wrong in ({"name": " "}, {"role": "king"}, {"deputy": "nobody"}):
+            with pytest.raises(RecordsError):
+                users.change_user(session, dara.id, **wrong)  # type: ignore[arg-type]
+
+
+def test_a_person_can_be_moved_to_other_phones_of_one_pbx(database: Engine, people: tuple[User, ...]) -> None:
+    with writing(database) as session:
+        add(session, "Sok Dara", "012345678", manager_id=people[1].id)
+        users.seat(session, people[1].id, "branch", "201")
+        assert users.seat_only_at(session, people[1].id, "pbx", ["103", "109"]).keys == {"+85512345678"}
+        assert users.phones_of(session, people[1].id) == {("pbx", "103"), ("pbx", "109"), ("branch", "201")}
+        users.seat_only_at(session, people[1].id, "pbx", [])
+        assert users.phones_of(session, people[1].id) == {("branch", "201")}
 
 
 def test_a_role_decides_whose_calls_are_seen(database: Engine, people: tuple[User, ...]) -> None:

@@ -80,6 +80,13 @@ def test_a_folder_that_cannot_be_written_is_a_failure(tmp_path: Path) -> None:
     assert_found(found, "data folder", "fail", "cannot be written", "store.data_dir")
 
 
+def test_a_folder_that_everybody_can_look_into_is_pointed_out(tmp_path: Path) -> None:
+    folder = tmp_path / "data"
+    assert only(machine(Settings(store=Store(data_dir=str(folder)))), "data folder").state == "ok"
+    folder.chmod(0o755)
+    assert_found(machine(Settings(store=Store(data_dir=str(folder)))), "data folder", "warn", "every user", "chmod o=")
+
+
 def test_a_sound_machine_has_nothing_to_mend(settings: Settings) -> None:
     assert [finding for finding in machine(settings) if finding.state == "fail"] == []
     assert "KH" in only(machine(settings), "number plans").seen

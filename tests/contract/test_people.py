@@ -1,0 +1,32 @@
+"""`ringcard user`: what was said wrong of a person can be put right."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+
+def ringcard(folder: Path, *words: str) -> tuple[int, str]:
+    command = [sys.executable, "-m", "ringcard.cli", "--config", str(folder / "ringcard.toml"), *words]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    return done.returncode, done.stdout + done.stderr
+
+
+def test_a_person_who_was_entered_wrong_is_put_right(tmp_path: Path) -> None:
+    (tmp_path / "ringcard.toml").write_text(f'[store]\ndata_dir = "{tmp_path / "data"}"\n')
+    (tmp_path / "password").write_text("a long password\n")
+    secret = ("--password-file", str(tmp_path / "password"))
+    assert ringcard(tmp_path, "migrate")[0] == 0
+    assert ringcard(tmp_path, "user", "add", "dara", "Sok Daar", "--phone", "109", *secret)[0] == 0
+    status, said = ringcard(
+        tmp_path, "user", "change", "dara", "--name", "Sok Dara", "--phone", "101", "--team", "sales"
+    )
+    assert status == 0
+    assert said.split() == ["dara", "Sok", "Dara", "agent", "sales", "101"]
+    status, said = ringcard(tmp_path, "user", "change", "dara", "--phone", "", "--team", "")
+    assert (status, said.split()) == (0, ["dara", "Sok", "Dara", "agent", "no", "team", "no", "phone"])
+    status, said = ringcard(tmp_path, "user", "change", "nobody", "--role", "agent")
+    assert status == 1
+    assert "nobody signs in as 'nobody'" in said
+    assert (tmp_path / "data").stat().st_mode & 0o777 == 0o700
