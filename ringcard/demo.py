@@ -13,6 +13,7 @@ import json
 import os
 import re
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -62,6 +63,9 @@ def main_demo(desk_port: int, calls: int | None) -> int:
     """Run the demo until Ctrl-C, or until `calls` calls were made. Returns the exit status."""
     if shutil.which("sipp") is None:
         raise DemoError("the telephones need SIPp: apt-get install sip-tester, or start the demo with ./run demo")
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # in the background it may be ignored
+    for ending in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(ending, lambda *_: signal.raise_signal(signal.SIGINT))
     try:
         asyncio.run(_demo(desk_port, calls))
     except KeyboardInterrupt:
