@@ -96,8 +96,8 @@ def channel_values(
 def packed(values: Mapping[str, str]) -> dict[str, str]:
     """The same in two variables at most: the name, and ANSWER with the others, each in its place between bars.
 
-    Asterisk hands each variable that ARI sets from one thread to another and back, some 0.14 ms each (measured), while
-    its dialplan sets one in 0.02 ms. No value can hold a bar.
+    Asterisk hands each variable that ARI sets from one thread to another and back: 0.06 ms more for each on a machine
+    that does nothing else (measured), while its dialplan sets one in 0.02 ms. No value can hold a bar.
     """
     name = {CALLER_NAME: values[CALLER_NAME]} if CALLER_NAME in values else {}
     return name | {ANSWER: "|".join(values.get(place, "") for place in PACKED).rstrip("|")}

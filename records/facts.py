@@ -17,7 +17,7 @@ _CALLS = CALLS.bytes
 
 
 def call_id_of(node: str, linkedid: str) -> str:
-    """The UUIDv5 (RFC 9562) of the two, written out here: the standard library's takes five times as long."""
+    """The UUIDv5 (RFC 9562) of the two, written out here: the standard library's takes twice as long."""
     digest = bytearray(sha1(_CALLS + f"{node}/{linkedid}".encode(), usedforsecurity=False).digest()[:16])
     digest[6] = digest[6] & 0x0F | 0x50
     digest[8] = digest[8] & 0x3F | 0x80
