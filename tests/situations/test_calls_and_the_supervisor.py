@@ -27,7 +27,7 @@ async def started_again(company: Company, role: str, killed: int) -> dict[str, i
     """The other processes, once this one runs anew."""
     async with asyncio.timeout(20):
         while True:
-            with contextlib.suppress(AssertionError, OSError):
+            with contextlib.suppress(AssertionError, OSError, ValueError):  # not there yet, or its pid not yet written
                 others = children(company)
                 if (pid := others.pop(role)) != killed and alive(pid):
                     return others
