@@ -162,12 +162,23 @@ def parse(raw: Mapping[str, Any], environ: Mapping[str, str] | None = None) -> S
     return settings
 
 
+def settings_file(path: Path | None, environ: Mapping[str, str] = os.environ) -> Path | None:
+    """The file that `load` reads: `path`, else `RINGCARD_CONFIG`, else ./ringcard.toml; None: there is no such file."""
+    return _named(path, environ) or (DEFAULT_PATH if DEFAULT_PATH.exists() else None)
+
+
+def company_is_named(path: Path | None, environ: Mapping[str, str] = os.environ) -> bool:
+    """Whether anything says whose Ringcard this is: a settings file, or settings in the environment."""
+    in_environment = any(name.startswith("RINGCARD_") and "__" in name for name in environ)
+    return in_environment or settings_file(path, environ) is not None
+
+
 def load(path: Path | None = None, environ: Mapping[str, str] = os.environ) -> Settings:
     """Settings from `path`, else `RINGCARD_CONFIG`, else ./ringcard.toml where there is one, else the defaults.
 
     A relative data_dir is taken from the file's own folder; each `*_file` key is read into the key that it stands for.
     """
-    named = path or (Path(environ["RINGCARD_CONFIG"]) if environ.get("RINGCARD_CONFIG") else None)
+    named = _named(path, environ)
     chosen = named or DEFAULT_PATH
     raw: dict[str, Any] = {}
     try:
@@ -180,7 +191,8 @@ def load(path: Path | None = None, environ: Mapping[str, str] = os.environ) -> S
     except (OSError, UnicodeDecodeError) as exc:
         raise SettingsError(f"cannot read {chosen}: {exc}") from exc
     except tomllib.TOMLDecodeError as exc:
-        raise SettingsError(f"{chosen} is not valid TOML: {exc}") from exc
+        hint = '; a text stands in quotation marks, like country = "KH"' if "Invalid value" in str(exc) else ""
+        raise SettingsError(f"{chosen} is not valid TOML: {exc}{hint}") from exc
     try:
         settings = parse(raw, environ)
     except SettingsError as exc:
@@ -198,6 +210,10 @@ def load(path: Path | None = None, environ: Mapping[str, str] = os.environ) -> S
             dialplan_token=_secret(settings.desk.dialplan_token, settings.desk.dialplan_token_file, home),
         ),
     )
+
+
+def _named(path: Path | None, environ: Mapping[str, str]) -> Path | None:
+    return path or (Path(environ["RINGCARD_CONFIG"]) if environ.get("RINGCARD_CONFIG") else None)
 
 
 def _secret(value: str, file: str, home: Path) -> str:

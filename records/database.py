@@ -36,12 +36,24 @@ _T = TypeVar("_T")
 def open_database(url: str, answer_s: float = ANSWER_S) -> Engine:
     """An engine for an SQLAlchemy URL (`sqlite:////path/to.db`, `postgresql+psycopg://...`).
 
-    Nothing is connected yet; only the folder of an SQLite file is made. `answer_s` is how long one statement, or on
+    Nothing is connected yet, and no SQLite file is made: see `make_file`. `answer_s` is how long one statement, or on
     SQLite the wait for another writer, may last before it counts as DatabaseGone: a frozen server must not freeze us.
     """
     return (
         _open_sqlite(url, answer_s) if make_url(url).get_backend_name() == "sqlite" else _open_postgres(url, answer_s)
     )
+
+
+def make_file(engine: Engine) -> None:
+    """Make the file of an SQLite database, empty, and its folder, where they are not there yet. Raises DatabaseGone."""
+    if engine.dialect.name != "sqlite":
+        return
+    path = Path(engine.url.database or "")
+    try:
+        path.absolute().parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        path.touch(0o640)
+    except OSError as exc:
+        raise DatabaseGone(f"cannot make {path}: {exc.strerror}; choose another store.data_dir") from exc
 
 
 @contextmanager
@@ -129,15 +141,18 @@ def _open_sqlite(url: str, answer_s: float) -> Engine:
     path = make_url(url).database
     if not path or path == ":memory:":
         raise ValueError(f"{url} names no file; write sqlite:////var/lib/ringcard/ringcard.db")
-    try:
-        Path(path).absolute().parent.mkdir(parents=True, exist_ok=True, mode=0o750)
-    except OSError as exc:
-        raise DatabaseGone(f"cannot make the folder of {path}: {exc.strerror}; choose another store.data_dir") from exc
     engine = create_engine(url, connect_args={"timeout": answer_s})
+    event.listen(engine, "do_connect", _expect_file)
     event.listen(engine, "connect", _prepare_sqlite)
     event.listen(engine, "begin", _begin_sqlite)
     event.listen(engine, "checkin", _lock_again)
     return engine
+
+
+def _expect_file(_dialect: Any, _entry: Any, args: tuple[Any, ...], _params: dict[str, Any]) -> None:
+    """SQLite would make an empty one, of whoever came first: of a command in the wrong folder, or of another user."""
+    if not Path(args[0]).exists():
+        raise DatabaseGone(f"there is no database {args[0]} yet; make it: ringcard migrate")
 
 
 def _prepare_sqlite(connection: sqlite3.Connection, _: ConnectionPoolEntry) -> None:

@@ -23,7 +23,7 @@ from sqlalchemy import Connection, Engine, event, inspect, text
 from sqlalchemy.exc import OperationalError
 
 from records import marks
-from records.database import open_database, speaking_plainly, writer
+from records.database import make_file, open_database, speaking_plainly, writer
 from records.errors import DatabaseForeign, DatabaseGone, DatabaseNewer, DatabaseOld
 from records.tables import Base
 
@@ -34,11 +34,12 @@ LOCK = 0x52494E47  # "RING", one number for all databases: the lock is the datab
 
 
 def migrate(engine: Engine, tell: Callable[[str], None] = lambda _: None, patience_s: float = 600) -> bool:
-    """Brings the database to the newest revision; True when there was something to do.
+    """Brings the database, made where SQLite has none yet, to the newest revision; True when there was something to do.
 
     `tell` gets a sentence when it takes more than two seconds. Raises DatabaseNewer, DatabaseForeign, or DatabaseGone
     (also when another process holds the lock for `patience_s` seconds).
     """
+    make_file(engine)
     with speaking_plainly(engine), _locked(engine, tell, patience_s) as connection:
         found = _revision(connection)
         if found == newest():

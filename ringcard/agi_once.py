@@ -57,7 +57,7 @@ def _settings(budget_s: float) -> Settings:
     settings = load(Path(named) if named else None)
     settings = replace(settings, lookup=replace(settings.lookup, budget_ms=int(budget_s * 1000)))
     try:
-        return with_keys(settings)
+        return with_keys(settings, make=False)
     except SettingsError:
         return settings  # Asterisk's user may not read the secret; then phones get the name and no addresses
 

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
-from config.settings import Company, Settings
+from config.settings import DEFAULT_PATH, Company, Settings
 from ringcard.findings import Finding, fail, ok, warn
 
 DISK_FULL_MB = 50  # below this the database's next write may fail
@@ -17,10 +17,14 @@ BORN = datetime(2026, 1, 1, tzinfo=UTC)
 """No clock that is right tells an earlier time: the program did not exist."""
 
 
-def machine(settings: Settings) -> list[Finding]:
-    """Everything here is asked of this machine alone and answered at once."""
+NO_SETTINGS = f"there is no {DEFAULT_PATH} here"
+NAME_THEM = "Start ringcard where yours is, or name it: --config FILE; the first is a copy of config/ringcard.toml."
+
+
+def machine(settings: Settings, named: bool) -> list[Finding]:
+    """Everything here is asked of this machine alone and answered at once. `named`: somebody said whose this is."""
     return [
-        _settings(settings),
+        _settings(settings) if named else fail("settings", NO_SETTINGS, NAME_THEM),
         _numbers(settings),
         _data_dir(settings.data_dir),
         *_disk(settings.data_dir),
@@ -47,9 +51,9 @@ def _numbers(settings: Settings) -> Finding:
 
 
 def _data_dir(folder: Path) -> Finding:
+    home = folder if folder.exists() else next(parent for parent in folder.absolute().parents if parent.exists())
     try:
-        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        with tempfile.TemporaryFile(dir=folder):
+        with tempfile.TemporaryFile(dir=home):
             pass
     except OSError as exc:
         return fail(
@@ -57,6 +61,8 @@ def _data_dir(folder: Path) -> Finding:
             f"{folder} cannot be written: {exc.strerror}",
             "Let this user write there, or set store.data_dir to a folder of its own.",
         )
+    if not folder.exists():
+        return warn("data folder", f"there is no {folder} yet", "Make it and the database: ringcard migrate")
     if folder.stat().st_mode & 0o007:
         return warn("data folder", f"every user of this machine can look into {folder}", f"chmod o= {folder}")
     return ok("data folder", str(folder))

@@ -13,10 +13,14 @@ from collections.abc import Callable
 from pathlib import Path
 
 from config import logging as logs
-from config.settings import Settings, SettingsError, load
+from config.settings import DEFAULT_PATH, Settings, SettingsError, company_is_named, load
 from ringcard.keys import with_keys
 
 Command = Callable[[argparse.Namespace, Settings], int]
+
+HOW_TO_NAME_IT = (
+    "start ringcard where yours is, or name it: ringcard --config FILE ...; the first is a copy of config/ringcard.toml"
+)
 
 # Each command imports what it needs when it runs: `ringcard lookup` should not wait for a web framework.
 
@@ -29,7 +33,9 @@ def main(arguments: list[str] | None = None) -> int:
         parser.print_help()
         return 2
     try:
-        settings = with_keys(load(args.config))
+        if args.writes and not company_is_named(args.config):
+            raise SettingsError(f"there is no {DEFAULT_PATH} here; {HOW_TO_NAME_IT}")
+        settings = load(args.config)
         logs.setup(settings.log)
         return command(args, settings)
     except KeyboardInterrupt:
@@ -66,6 +72,7 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
     from ringcard.serving import serve
     from ringcard.supervisor import supervise
 
+    settings = with_keys(settings)
     if args.role is None:
         compose.migrate_or_say(settings)
         own = ["--config", str(args.config)] if args.config else []
@@ -91,7 +98,7 @@ def migrate(args: argparse.Namespace, settings: Settings) -> int:
 def doctor(args: argparse.Namespace, settings: Settings) -> int:
     from ringcard.doctor import examine, render, would_ring
 
-    findings = asyncio.run(examine(settings))
+    findings = asyncio.run(examine(with_keys(settings, make=False), named=company_is_named(args.config)))
     print(render(findings, as_json=args.json))
     return 0 if would_ring(findings) else 1
 
@@ -99,6 +106,8 @@ def doctor(args: argparse.Namespace, settings: Settings) -> int:
 def lookup(args: argparse.Namespace, settings: Settings) -> int:
     from ringcard import compose
     from ringcard.lookup_report import explain, render
+
+    compose.check_or_say(settings)
 
     async def explained() -> str:
         async with contextlib.AsyncExitStack() as stack:
@@ -139,6 +148,10 @@ def call(args: argparse.Namespace, settings: Settings) -> int:
     return ring(args.number, args.did)
 
 
+WRITE = (run, migrate, import_, user)
+"""What a company keeps; by the shipped settings, in a folder that nobody meant, they do nothing."""
+
+
 # --- the command line ---
 
 
@@ -153,7 +166,7 @@ def _parser() -> argparse.ArgumentParser:
 
     def add(name: str, command: Command, does: str, example: str) -> argparse.ArgumentParser:
         added = commands.add_parser(name, help=does, description=_sentence(does), epilog=f"Example: {example}")
-        added.set_defaults(command=command)
+        added.set_defaults(command=command, writes=command in WRITE)
         return added
 
     p = add("run", run, "run Ringcard beside your Asterisk until Ctrl-C", "ringcard run")

@@ -90,6 +90,19 @@ def migrate_or_say(settings: Settings) -> None:
         database.dispose()
 
 
+def check_or_say(settings: Settings) -> None:
+    """For commands that only look: a database that is away is said, one that is not ready is refused (DatabaseOld)."""
+    from records.migrate import check
+
+    database = open_database(settings.database_url)
+    try:
+        check(database)
+    except DatabaseGone as exc:
+        log.error("%s", exc)
+    finally:
+        database.dispose()
+
+
 def _warm() -> None:
     """Do before the first call what would hold it up: load every country's numbers, and take them from the collector.
 

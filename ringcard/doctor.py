@@ -19,7 +19,10 @@ from ringcard.findings import Finding, render, would_ring
 __all__ = ["Finding", "examine", "render", "would_ring"]
 
 
-async def examine(settings: Settings) -> list[Finding]:
-    """All findings, in the order of the chain. Never raises: what is broken is a finding."""
+async def examine(settings: Settings, *, named: bool = True) -> list[Finding]:
+    """All findings, in the order of the chain. Never raises: what is broken is a finding.
+
+    Not `named`: the settings are as shipped.
+    """
     seen, cached, served = await asyncio.gather(asyncio.to_thread(records, settings), redis(settings), doors(settings))
-    return [*machine(settings), *seen.findings, *cached, *await asterisk(settings, seen.phones), *served]
+    return [*machine(settings, named), *seen.findings, *cached, *await asterisk(settings, seen.phones), *served]

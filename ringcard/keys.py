@@ -17,15 +17,19 @@ from config.settings import Settings, SettingsError
 KEY_BYTES = 32
 
 
-def with_keys(settings: Settings) -> Settings:
-    """`settings` with desk.secret and desk.dialplan_token filled. SettingsError: data_dir cannot be written."""
+def with_keys(settings: Settings, *, make: bool = True) -> Settings:
+    """`settings` with desk.secret and desk.dialplan_token filled; without `make`, as far as they are there.
+
+    Raises SettingsError: one cannot be read, or data_dir cannot be written.
+    """
     desk = settings.desk
+    kept = _kept if make else _read
     return replace(
         settings,
         desk=replace(
             desk,
-            secret=desk.secret or _kept(settings.data_dir / "desk.secret"),
-            dialplan_token=desk.dialplan_token or _kept(settings.data_dir / "dialplan.token"),
+            secret=desk.secret or kept(settings.data_dir / "desk.secret"),
+            dialplan_token=desk.dialplan_token or kept(settings.data_dir / "dialplan.token"),
         ),
     )
 
@@ -33,12 +37,22 @@ def with_keys(settings: Settings) -> Settings:
 def _kept(path: Path) -> str:
     try:
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        return path.read_text(encoding="ascii").strip() if path.exists() else _made(path)
+        return _read(path) or _made(path)
     except OSError as exc:
         raise SettingsError(
             f"cannot keep {path.name} in {path.parent} ({exc.strerror}); "
             "let this user write there, or set store.data_dir"
         ) from exc
+
+
+def _read(path: Path) -> str:
+    """Empty when it is not there yet."""
+    try:
+        return path.read_text(encoding="ascii").strip()
+    except (FileNotFoundError, NotADirectoryError):
+        return ""
+    except OSError as exc:
+        raise SettingsError(f"cannot read {path} ({exc.strerror}); be the user that Ringcard runs as") from exc
 
 
 def _made(path: Path) -> str:

@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session
 
 from records.database import open_database, reading, writing
 from records.errors import DatabaseGone
+from records.migrate import migrate
 from records.tables import Team
 from tests.fixtures.postgres import TEMPLATE, PostgresServer
 
@@ -117,8 +118,21 @@ def test_a_file_that_is_no_database_is_named(tmp_path: Path) -> None:
 
 def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
+    engine = open_database(f"sqlite:///{tmp_path / 'file' / 'ringcard.db'}")
     with pytest.raises(DatabaseGone, match=r"store\.data_dir"):
-        open_database(f"sqlite:///{tmp_path / 'file' / 'ringcard.db'}")
+        migrate(engine)
+
+
+def test_only_a_migration_makes_a_file(tmp_path: Path) -> None:
+    engine = open_database(f"sqlite:///{tmp_path / 'data' / 'ringcard.db'}")
+    for use in (reading, writing):
+        with pytest.raises(DatabaseGone, match="make it: ringcard migrate"), use(engine) as session:
+            session.execute(text("SELECT 1"))
+    assert list(tmp_path.iterdir()) == []
+    migrate(engine)
+    with reading(engine) as session:
+        assert session.query(Team).count() == 0
+    engine.dispose()
 
 
 def test_a_wrong_statement_is_not_taken_for_a_lost_database(database: Engine) -> None:

@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import text
 
+import config
 from records.database import open_database, writing
 from ringcard.lab import Lab
 from ringcard.redis_server import OwnServer
@@ -112,6 +113,7 @@ def ari(lab: Lab, **changes: str) -> str:
         ('[asterisk]\nari_url = "127.0.0.1:8088"\n', "asterisk.ari_url = '127.0.0.1:8088' is no address"),
         ('[store]\ndatabase_url = "mysql://x"\n', "store.database_url = 'mysql://x' is no address"),
         ("[lookup\n", "is not valid TOML"),
+        ("[company]\ncountry = KH\n", 'a text stands in quotation marks, like country = "KH"'),
     ],
 )
 def test_a_wrong_setting_is_refused_with_its_name_and_what_to_write(tmp_path: Path, settings: str, said: str) -> None:
@@ -129,6 +131,43 @@ def test_a_settings_file_that_is_not_there_is_named(tmp_path: Path) -> None:
     command = Command(tmp_path, "")
     (tmp_path / "ringcard.toml").unlink()
     assert f"no settings file at {tmp_path / 'ringcard.toml'}" in command.refuses("run")
+
+
+@pytest.mark.parametrize(
+    "words", [("run",), ("migrate",), ("import", "customers.csv"), ("user", "list")], ids=lambda words: words[0]
+)
+def test_in_a_folder_without_settings_nothing_is_made_and_it_says_what_to_do(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, words: tuple[str, ...]
+) -> None:
+    status, said = in_an_empty_folder(tmp_path, monkeypatch, *words)
+    assert status == 1
+    assert "there is no ringcard.toml here; start ringcard where yours is, or name it: ringcard --config FILE" in said
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_doctor_and_a_lookup_make_nothing_either(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    status, said = in_an_empty_folder(tmp_path, monkeypatch, "doctor")
+    assert status == 1
+    assert "there is no ringcard.toml here" in said
+    status, said = in_an_empty_folder(tmp_path, monkeypatch, "lookup", "+85512345678")
+    assert "there is no database" in said
+    assert "make it: ringcard migrate" in said
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_lookup_in_a_database_that_is_not_ready_says_so(tmp_path: Path, empty_database_url: str) -> None:
+    command = Command(tmp_path, f'[store]\ndatabase_url = "{empty_database_url}"\n')
+    assert "run: ringcard migrate" in command.refuses("lookup", "+85512345678")
+
+
+def in_an_empty_folder(folder: Path, monkeypatch: pytest.MonkeyPatch, *words: str) -> tuple[int, str]:
+    monkeypatch.delenv("RINGCARD_CONFIG", raising=False)
+    environ = {**os.environ, "PYTHONPATH": str(Path(config.__file__).parent.parent)}
+    command = [sys.executable, "-m", "ringcard.cli", *words]
+    done = subprocess.run(command, cwd=folder, env=environ, capture_output=True, text=True, timeout=ENDS_S, check=False)
+    said = done.stdout + done.stderr
+    assert "Traceback" not in said, said
+    return done.returncode, said
 
 
 def test_a_data_dir_that_cannot_be_written_is_named_with_what_to_do(tmp_path: Path) -> None:

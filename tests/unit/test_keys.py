@@ -26,6 +26,20 @@ def test_only_our_user_can_read_it(tmp_path: Path) -> None:
     assert {path.stat().st_mode & 0o777 for path in (tmp_path / "data").iterdir()} == {0o600}
 
 
+def test_who_only_looks_makes_none(tmp_path: Path) -> None:
+    assert with_keys(settings(tmp_path), make=False).desk.secret == ""
+    assert not (tmp_path / "data").exists()
+    made = with_keys(settings(tmp_path))
+    assert with_keys(settings(tmp_path), make=False) == made
+
+
+def test_one_that_cannot_be_read_is_a_clear_error(tmp_path: Path) -> None:
+    (tmp_path / "data" / "desk.secret").mkdir(parents=True)
+    for make in (True, False):
+        with pytest.raises(SettingsError, match=r"cannot read .*desk\.secret .*be the user that Ringcard runs as"):
+            with_keys(settings(tmp_path), make=make)
+
+
 def test_a_secret_of_the_company_is_left_as_it_is(tmp_path: Path) -> None:
     own = replace(settings(tmp_path), desk=Desk(secret="s", dialplan_token="t"))
     assert with_keys(own) == own
