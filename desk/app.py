@@ -73,7 +73,7 @@ def _services(parts: DeskParts) -> Services:
     people = People(store)
     hub = Hub(parts.live, parts.notices)
     sessions = Sessions(parts.settings, parts.secret, people)
-    return Services(parts, store, people, hub, LiveCards(parts, hub), sessions, Pages(parts))
+    return Services(parts, store, people, hub, LiveCards(parts, hub), sessions, Pages(parts), parts.clock())
 
 
 @contextlib.asynccontextmanager

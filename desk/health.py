@@ -24,7 +24,8 @@ async def health(desk: Desk) -> JSONResponse:
     live = "" if desk.hub.up else desk.hub.gone
     parts = {"database": database, "live": live, **{f"lookup {k}": v for k, v in desk.parts.finder.outages.items()}}
     status = "degraded" if any(parts.values()) else "ok"
-    return JSONResponse({"status": status, "parts": {name: reason or "ok" for name, reason in parts.items()}})
+    said = {name: reason or "ok" for name, reason in parts.items()}
+    return JSONResponse({"status": status, "since": desk.since.isoformat(), "parts": said})
 
 
 @router.get("/metrics")

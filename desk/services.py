@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from typing import TYPE_CHECKING, Annotated, cast
 from zoneinfo import ZoneInfo
 
@@ -32,6 +32,7 @@ class Services:
     cards: LiveCards
     sessions: Sessions
     pages: Pages
+    since: datetime  # when the desk started
 
     @property
     def zone(self) -> ZoneInfo:

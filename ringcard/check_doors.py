@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import ipaddress
 from contextlib import suppress
-from typing import Any
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import aiohttp
@@ -19,35 +21,50 @@ UNASSIGNED = "+88812345678"  # of no country, so nobody's; any answer but a refu
 ALIVE = b"agi_network: yes\nagi_network_script: alive\nagi_request: agi://localhost/alive\n\n"
 
 
-async def doors(settings: Settings) -> list[Finding]:
+async def doors(settings: Settings, file: Path | None = None) -> list[Finding]:
+    """`file`: where the settings stand, to see whether Ringcard has read it as it is now."""
     limit = aiohttp.ClientTimeout(total=ANSWER_S)
     async with aiohttp.ClientSession(timeout=limit) as session:
-        return [*await _desk(session, settings), await agi(settings.agi)]
+        return [*await _desk(session, settings, file), await agi(settings.agi)]
 
 
-async def _desk(session: aiohttp.ClientSession, settings: Settings) -> list[Finding]:
+async def _desk(session: aiohttp.ClientSession, settings: Settings, file: Path | None) -> list[Finding]:
     here = f"http://{_reachable(settings.desk.host)}:{settings.desk.port}"
     try:
         async with session.get(f"{here}/health") as reply:
-            parts = await _parts(reply)
+            health = await _health(reply)
     except aiohttp.ClientConnectorError:
         return [fail("desk", f"nothing answers at {here}", START)]
     except (aiohttp.ClientError, TimeoutError) as exc:
         return [_taken(here, f"does not speak as the desk does ({type(exc).__name__})")]
-    if parts is None:
+    if health is None:
         return [_taken(here, "is not the desk")]
-    away = [f"{name} {state}" for name, state in parts.items() if state != "ok"]
+    away = [f"{name} {state}" for name, state in health.parts.items() if state != "ok"]
     mend = "Mend what is named; the desk goes on by itself when it is back."
     serving = (
         warn("desk", f"serves at {here}, without: {', '.join(away)}", mend) if away else ok("desk", f"serves at {here}")
     )
+    if file and _changed_at(file) > health.since:
+        seen = f"serves at {here}, by the settings of before: {file} was changed after it started"
+        serving = warn("desk", seen, "Restart ringcard run; it reads them when it starts.")
     return [serving, await _public(session, settings, here), await _caller_name(session, settings, here)]
 
 
-async def _parts(reply: aiohttp.ClientResponse) -> dict[str, Any] | None:
-    """What the desk says of its parts; None: whoever answered is not the desk."""
+def _changed_at(file: Path) -> datetime:
+    return datetime.fromtimestamp(file.stat().st_mtime, UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class _Health:
+    parts: dict[str, str]
+    since: datetime  # when it started
+
+
+async def _health(reply: aiohttp.ClientResponse) -> _Health | None:
+    """What the desk says of itself; None: whoever answered is not the desk."""
     with suppress(ValueError, aiohttp.ContentTypeError, KeyError, TypeError):
-        return dict((await reply.json())["parts"])
+        said = await reply.json()
+        return _Health(dict(said["parts"]), datetime.fromisoformat(said["since"]))
     return None
 
 
@@ -63,7 +80,7 @@ async def _public(session: aiohttp.ClientSession, settings: Settings, here: str)
         return warn(name, f"{url} is for this machine alone", mend)
     try:
         async with session.get(f"{url}/health") as reply:
-            if await _parts(reply) is not None:
+            if await _health(reply) is not None:
                 return ok(name, url)
             seen = f"what answers at {url} is not the desk"
     except (aiohttp.ClientError, TimeoutError) as exc:

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from config import logging as logs
-from config.settings import DEFAULT_PATH, Settings, SettingsError, company_is_named, load
+from config.settings import DEFAULT_PATH, Settings, SettingsError, company_is_named, load, settings_file
 from ringcard.keys import with_keys
 
 Command = Callable[[argparse.Namespace, Settings], int]
@@ -98,7 +98,8 @@ def migrate(args: argparse.Namespace, settings: Settings) -> int:
 def doctor(args: argparse.Namespace, settings: Settings) -> int:
     from ringcard.doctor import examine, render, would_ring
 
-    findings = asyncio.run(examine(with_keys(settings, make=False), named=company_is_named(args.config)))
+    file = settings_file(args.config)
+    findings = asyncio.run(examine(with_keys(settings, make=False), file, named=company_is_named(args.config)))
     print(render(findings, as_json=args.json))
     return 0 if would_ring(findings) else 1
 

@@ -7,6 +7,7 @@ one that is broken are left out, so that the first mend is the one to do.
 from __future__ import annotations
 
 import asyncio
+from pathlib import Path
 
 from config.settings import Settings
 from ringcard.check_asterisk import asterisk
@@ -19,10 +20,12 @@ from ringcard.findings import Finding, render, would_ring
 __all__ = ["Finding", "examine", "render", "would_ring"]
 
 
-async def examine(settings: Settings, *, named: bool = True) -> list[Finding]:
+async def examine(settings: Settings, file: Path | None = None, *, named: bool = True) -> list[Finding]:
     """All findings, in the order of the chain. Never raises: what is broken is a finding.
 
-    Not `named`: the settings are as shipped.
+    Not `named`: the settings are as shipped. `file`: where they stand.
     """
-    seen, cached, served = await asyncio.gather(asyncio.to_thread(records, settings), redis(settings), doors(settings))
+    seen, cached, served = await asyncio.gather(
+        asyncio.to_thread(records, settings), redis(settings), doors(settings, file)
+    )
     return [*machine(settings, named), *seen.findings, *cached, *await asterisk(settings, seen.phones), *served]

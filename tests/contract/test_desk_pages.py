@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import AsyncIterator
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -267,7 +268,9 @@ async def test_the_api_is_described(dara: Visitor) -> None:
 async def test_health_and_figures_tell_of_parts_and_of_nobody(stranger: Visitor, dara: Visitor) -> None:
     await dara.get("/api/v1/lookup", params={"number": RITHY})
     health = await stranger.get("/health")
-    assert health.json() == {"status": "ok", "parts": {"database": "ok", "live": "ok"}}
+    said = health.json()
+    assert datetime.fromisoformat(said.pop("since")) <= datetime.now(UTC)
+    assert said == {"status": "ok", "parts": {"database": "ok", "live": "ok"}}
     figures = (await stranger.get("/metrics")).text
     assert 'ringcard_lookups_total{kind="found_in_database"} 1\n' in figures
     assert "ringcard_desk_browsers 0\n" in figures

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import re
 import socket
 import subprocess
@@ -549,6 +550,10 @@ async def test_a_running_ringcard_in_order_would_ring_and_what_then_breaks_is_fo
             assert would_ring(found)
             told = await asyncio.to_thread(doctor_command, company)
             assert (told.returncode, json.loads(told.stdout)["works"]) == (0, True)
+
+        os.utime(company.file)
+        changed = await doors(company.settings, company.file)
+        assert_found(changed, "desk", "warn", "was changed after it started", "Restart ringcard run")
 
         other_token = replace(company.settings.desk, dialplan_token="another")
         found = await doors(replace(company.settings, desk=other_token))
