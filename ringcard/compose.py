@@ -204,7 +204,14 @@ async def run_desk(settings: Settings, stop: asyncio.Event) -> None:
             dialplan_token=settings.desk.dialplan_token,
         )
         app = create_app(parts)
-        await serve_web(app, settings.desk.host, settings.desk.port, stop, lambda: let_browsers_go(app))
+        await serve_web(
+            app,
+            settings.desk.host,
+            settings.desk.port,
+            stop,
+            opened=lambda: log.info("the desk is open at %s", settings.public_url),
+            stopping=lambda: let_browsers_go(app),
+        )
 
 
 async def run_worker(settings: Settings, stop: asyncio.Event) -> None:

@@ -16,8 +16,13 @@ from ringcard.serving import StartError, unless_broken
 GOODBYE_S = 3  # requests under way may take this long after the end was asked for
 
 
-async def serve_web(app: Any, host: str, port: int, stop: asyncio.Event, stopping: Callable[[], None]) -> None:
-    """Serve `app` until `stop`, then call `stopping`: it ends what would stay open. StartError: the port is taken."""
+async def serve_web(
+    app: Any, host: str, port: int, stop: asyncio.Event, *, opened: Callable[[], None], stopping: Callable[[], None]
+) -> None:
+    """Serve `app` until `stop`. StartError: the port is taken.
+
+    `opened` is called when it listens, `stopping` when it begins to end: it ends what would stay open.
+    """
     config = uvicorn.Config(
         app,
         log_config=None,
@@ -29,6 +34,7 @@ async def serve_web(app: Any, host: str, port: int, stop: asyncio.Event, stoppin
     server = _Server(config)
     with _listening(host, port) as listener:
         serving = asyncio.create_task(server.serve(sockets=[listener]))
+        opened()
         await unless_broken(serving, stop)
         stopping()
         server.should_exit = True

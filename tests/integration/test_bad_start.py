@@ -284,6 +284,7 @@ async def test_without_the_database_calls_are_served_and_it_is_said(
     settings = f'{ari(own_application)}[store]\ndatabase_url = "{gone}"\n[desk]\nport = {free_port}\n'
     with Command(tmp_path, settings).running("run") as ringcard:
         await ringcard.says("Starting without the database.")
+        await ringcard.says(f"the desk is open at http://127.0.0.1:{free_port}")
         await ringcard.says("ari connected")
 
 
