@@ -19,10 +19,11 @@ import orjson
 
 from ringcard.private_asterisk import find_asterisk
 from ringcard.redis_server import find_program
-from tests.bench import calls, lookup, screen
+from tests.bench import calls, freshness, lookup, screen
 from tests.bench.machine import heading, this_machine
 
-WHAT = ("calls", "lookup", "screen")
+WHAT = ("calls", "lookup", "screen", "freshness")
+USUAL = ("calls", "lookup", "screen")
 
 
 def main() -> int:
@@ -41,6 +42,8 @@ def main() -> int:
         found["lookup"] = lookup.run(args.rounds, args.lookups, tell)
     if "screen" in args.what:
         found["screen"] = screen.run(args.rounds, args.screens, tell)
+    if "freshness" in args.what:
+        found["freshness"] = freshness.run(args.writes, tell)
     if args.json:
         sys.stdout.buffer.write(orjson.dumps(found, option=orjson.OPT_INDENT_2) + b"\n")
     faults = _faults(found)
@@ -51,7 +54,7 @@ def main() -> int:
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="./run bench", description=__doc__.partition("\n\n")[0])
-    parser.add_argument("what", nargs="*", help=f"{', '.join(WHAT)}; everything when not named")
+    parser.add_argument("what", nargs="*", help=f"{', '.join(WHAT)}; the first three when not named")
     parser.add_argument("--rounds", type=int, default=3, help="how often everything is measured (%(default)s)")
     parser.add_argument("--calls", type=int, default=200, help="calls of each kind in a round (%(default)s)")
     parser.add_argument("--rate", type=float, default=20.0, help="calls of each kind in a second (%(default)s)")
@@ -59,12 +62,13 @@ def _arguments() -> argparse.Namespace:
         "--lookups", type=int, default=500, help="of each kind in a round; more where it is quick (%(default)s)"
     )
     parser.add_argument("--screens", type=int, default=50, help="calls to a screen in a round (%(default)s)")
+    parser.add_argument("--writes", type=int, default=10_000, help="changes on each database (%(default)s)")
     parser.add_argument("--json", action="store_true", help="everything as JSON on standard output")
     args = parser.parse_args()
     unknown = set(args.what) - set(WHAT)
     if unknown:
         parser.error(f"there is nothing called {', '.join(sorted(unknown))} to measure: {', '.join(WHAT)}")
-    args.what = args.what or WHAT
+    args.what = args.what or USUAL
     return args
 
 
@@ -72,6 +76,7 @@ def _faults(found: Mapping[str, Any]) -> list[str]:
     rounds = [
         *found.get("calls", ()),
         *found.get("screen", ()),
+        *found.get("freshness", ()),
         *(part for each in found.get("lookup", ()) for part in each),
     ]
     return [fault for each in rounds for fault in each.faults]
