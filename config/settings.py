@@ -26,6 +26,11 @@ Policy = Literal["name", "route", "leave"]
 """What Ringcard may do with a call to one DID: name it, name and route it, or leave it alone."""
 
 
+Allowed = Literal["off", "card", "name", "route"]
+"""What a match of one tier may do; each allows what stands before it: nothing, the card on the screen and on phones,
+the name on the phone, ringing the manager."""
+
+
 class SettingsError(Exception):
     """The settings cannot be used; the message names the key and says what to write instead."""
 
@@ -63,6 +68,16 @@ class Lookup:
     card_ttl_s: int = 3600
     unknown_ttl_s: int = 60  # how long a number that nobody has is remembered as such
     breaker_s: float = 1.0  # after a failure a store is left alone this long
+
+
+@dataclass(frozen=True, slots=True)
+class Tiers:
+    """How far each way of finding a customer is trusted."""
+
+    exact: Allowed = "route"  # the number itself is the customer's
+    extension: Allowed = "route"  # with the same extension
+    range: Allowed = "route"  # the number lies in a range of the customer's
+    probable: Allowed = "name"  # only the last digits are the same, of a number that could not be validated
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +138,7 @@ class Settings:
     store: Store = field(default_factory=Store)
     asterisk: Asterisk = field(default_factory=Asterisk)
     lookup: Lookup = field(default_factory=Lookup)
+    tiers: Tiers = field(default_factory=Tiers)
     routing: Routing = field(default_factory=Routing)
     desk: Desk = field(default_factory=Desk)
     agi: Agi = field(default_factory=Agi)

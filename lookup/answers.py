@@ -10,10 +10,12 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
+from config.settings import Allowed
 from lookup.card import Card
 
-Tier = Literal["exact", "probable"]
-"""How sure the match is: the same number, or the same last digits of a number that could not be validated."""
+Tier = Literal["exact", "extension", "range", "probable"]
+"""How the customer was found: by the same number; by the same number and extension; by a range of numbers that holds
+it; by the same last digits of a number that could not be validated. `docs/matching.md` says more."""
 
 Source = Literal["cache", "database", "memory"]
 
@@ -39,6 +41,7 @@ class Number:
     ext: str = ""
     country: str = ""  # ISO 3166-1 alpha-2
     rules: int = field(default=0, compare=False)  # which version of the rules read it; see lookup.numbers
+    own: bool = field(default=False, compare=False)  # one of the company's own lines; told by whoever knows these
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +52,7 @@ class Found:
     tier: Tier
     source: Source
     reason: str  # one sentence for the card and the log
+    may: Allowed = "route"  # what settings allow a match of this tier: only the card, also the name, also the route
 
 
 @dataclass(frozen=True, slots=True)

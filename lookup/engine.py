@@ -11,15 +11,15 @@ import asyncio
 import itertools
 import time
 from collections.abc import Callable, Collection, Iterable, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Protocol
 
-from config.settings import Lookup
+from config.settings import Lookup, Tiers
 from lookup import card as card_bytes
 from lookup import matching, numbers
-from lookup.answers import Answer, Caller, Number, Source, Tier, Unavailable, Unknown, Withheld
+from lookup.answers import Answer, Caller, Number, Source, Unavailable, Unknown, Withheld
 from lookup.breaker import Breaker, StoreGone
-from lookup.card import Card
+from lookup.card import Match
 
 __all__ = [
     "MOST_CANDIDATES",
@@ -35,6 +35,10 @@ __all__ = [
 
 MOST_CANDIDATES = 5
 """Customers of one shared number that a source returns; the card of a switchboard number needs no fifty names."""
+
+
+FORGOTTEN_AT_ONCE = 1000
+"""Numbers of a range that one piece has."""
 
 
 class CardCache(Protocol):
@@ -74,8 +78,12 @@ class CardSource(Protocol):
 
     name: str
 
-    async def fetch(self, number: Number) -> tuple[Card, ...]:
-        """The customers with this match_key, else with this tail, by id, at most MOST_CANDIDATES; empty: nobody."""
+    async def fetch(self, number: Number) -> tuple[Match, ...]:
+        """The customers with this match_key, else whose narrowest range holds it; for a number without, with this tail.
+
+        At most MOST_CANDIDATES: first who has it with the same extension, where the number has one, then whom a person
+        chose, then by id. Empty: nobody, or the number is a phone of the company's own people.
+        """
         ...
 
     async def check(self) -> str: ...
@@ -134,12 +142,16 @@ ENDS = tuple(itertools.takewhile(lambda name: name != "misses", (field.name for 
 class _Looked:
     """The customers behind a key, and who said so."""
 
-    cards: tuple[Card, ...]
+    matches: tuple[Match, ...]
     source: Source
 
 
 class Engine:
-    """One per process. `plans`: number plan by trunk, "" for every other trunk; `own`: match keys of our own lines."""
+    """One per process.
+
+    `plans`: number plan by trunk, "" for every other trunk; `own`: match keys and tails of our own lines; `tiers`: what
+    a match may do.
+    """
 
     def __init__(
         self,
@@ -149,6 +161,7 @@ class Engine:
         settings: Lookup,
         own: Collection[str] = frozenset(),
         clock: Callable[[], float] = time.monotonic,
+        tiers: Tiers = matching.AS_SHIPPED,
     ) -> None:
         if "" not in plans:
             raise ValueError('plans need the one for trunks that have none of their own, under ""')
@@ -158,6 +171,7 @@ class Engine:
         self._source = source
         self._settings = settings
         self._own = frozenset(own)
+        self._tiers = tiers
         self._ask_cache = Breaker(cache.name, "answering from the database", settings.breaker_s, clock)
         self._ask_source = Breaker(
             source.name, "calls whose number is not cached go on unnamed", settings.breaker_s, clock
@@ -172,7 +186,7 @@ class Engine:
             self.counters.withheld += 1
             return Withheld(hidden)
         number = numbers.read(caller.number, self._plans.get(caller.trunk) or self._plans[""])
-        if number.match_key and number.match_key in self._own:
+        if (number.match_key or number.tail) in self._own:
             self.counters.own += 1
             return Unknown(number, "one of the company's own numbers")
         key = key_of(number)
@@ -181,9 +195,19 @@ class Engine:
             return Unknown(number, "not a number of the outside world")
         return await self._find(key, number, budget_s)
 
-    async def forget(self, match_keys: Iterable[str], tails: Iterable[str] = ()) -> None:
-        """The records behind these have changed, and the change is committed. Raises StoreGone."""
+    async def forget(
+        self, match_keys: Iterable[str], tails: Iterable[str] = (), ranges: Iterable[tuple[str, int]] = ()
+    ) -> None:
+        """The records behind these have changed, and the change is committed. Raises StoreGone.
+
+        Of a range (how its match_keys begin, and how many digits follow) every number is forgotten, in pieces: most of
+        them may be remembered as nobody's.
+        """
         await self._cache.forget({*map(card_key, match_keys), *map(tail_key, tails)})
+        for prefix, open_digits in ranges:
+            numbers_of = (card_key(f"{prefix}{i:0{open_digits}}") for i in range(10**open_digits))
+            while piece := tuple(itertools.islice(numbers_of, FORGOTTEN_AT_ONCE)):
+                await self._cache.forget(piece)
 
     async def cache_server(self) -> str:
         """Which server was told by `forget`: see `CardCache.server`. Raises StoreGone."""
@@ -204,6 +228,8 @@ class Engine:
         try:
             async with asyncio.timeout(budget_s):
                 looked = await self._remembered(key) or await self._loaded(key, number)
+                if number.ext and isinstance(looked, _Looked) and len(looked.matches) >= MOST_CANDIDATES:
+                    looked = await self._with_extension(number, looked)
         except TimeoutError:
             self.counters.late += 1
             return Unavailable(number, f"no answer within {budget_s * 1000:.0f} ms")
@@ -211,8 +237,7 @@ class Engine:
             self.counters.unavailable += 1
             return Unavailable(number, looked.reason)
         self._count(looked)
-        tier: Tier = "exact" if number.match_key else "probable"
-        return matching.choose(number, looked.cards, tier, looked.source)
+        return matching.choose(number, looked.matches, looked.source, self._tiers)
 
     async def _remembered(self, key: str, *, again: bool = False) -> _Looked | None:
         try:
@@ -220,12 +245,12 @@ class Engine:
         except StoreGone:
             self.counters.cache_gone += not again
             return None
-        cards = card_bytes.from_bytes(raw) if raw else None
-        if cards is None:
+        matches = card_bytes.from_bytes(raw) if raw else None
+        if matches is None:
             self.counters.misses += not again
             self.counters.other_version += bool(raw) and not again
             return None
-        return _Looked(cards, "cache")
+        return _Looked(matches, "cache")
 
     async def _loaded(self, key: str, number: Number) -> _Looked | StoreGone:
         landing = self._landing.get(key)
@@ -242,10 +267,11 @@ class Engine:
         """Land the customers of one key, then keep them. Whoever comes before they are kept still finds the landing."""
         try:
             # Between our caller's miss and now, the load before this one may have stored what we are about to fetch.
-            looked = await self._remembered(key, again=True) or await self._fetched(number)
+            # What is kept is for callers with any extension and with none.
+            looked = await self._remembered(key, again=True) or await self._fetched(replace(number, ext=""))
             landing.set_result(looked)
             if looked.source != "cache":
-                await self._keep(key, looked.cards)
+                await self._keep(key, looked.matches)
         except StoreGone as gone:
             landing.set_result(gone)
         finally:
@@ -253,18 +279,25 @@ class Engine:
             if not landing.done():
                 landing.set_result(StoreGone("stopping"))
 
+    async def _with_extension(self, number: Number, looked: _Looked) -> _Looked:
+        """For a switchboard that more customers share than are kept: whose extension this is may be none of those."""
+        try:
+            return await self._fetched(number)
+        except StoreGone:
+            return looked
+
     async def _fetched(self, number: Number) -> _Looked:
         try:
-            cards = await self._ask_source.ask(lambda: self._source.fetch(number))
+            matches = await self._ask_source.ask(lambda: self._source.fetch(number))
         except StoreGone:
             self.counters.source_gone += 1
             raise
         self.counters.loaded += 1
-        return _Looked(cards, "database")
+        return _Looked(matches, "database")
 
-    async def _keep(self, key: str, cards: tuple[Card, ...]) -> None:
-        ttl_s = self._settings.card_ttl_s if cards else self._settings.unknown_ttl_s
-        raw = card_bytes.to_bytes(cards)
+    async def _keep(self, key: str, matches: tuple[Match, ...]) -> None:
+        ttl_s = self._settings.card_ttl_s if matches else self._settings.unknown_ttl_s
+        raw = card_bytes.to_bytes(matches)
         try:
             stored = await self._ask_cache.ask(lambda: self._cache.store(key, raw, ttl_s))
         except StoreGone:
@@ -273,7 +306,7 @@ class Engine:
 
     def _count(self, looked: _Looked) -> None:
         if looked.source == "cache":
-            name = "found_in_cache" if looked.cards else "unknown_remembered"
+            name = "found_in_cache" if looked.matches else "unknown_remembered"
         else:
-            name = "found_in_database" if looked.cards else "unknown_in_database"
+            name = "found_in_database" if looked.matches else "unknown_in_database"
         setattr(self.counters, name, getattr(self.counters, name) + 1)

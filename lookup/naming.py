@@ -32,11 +32,13 @@ def clean(text: str, limit: int = LIMIT, octets: int = OCTETS) -> str:
 
 
 def phone_name(found: Found) -> str:
-    """What the phone shows for this answer; "" leaves the name as it was received.
+    """What the phone shows for this answer; "" leaves the name as it was received, as settings may want it.
 
     A match by last digits is marked with a question mark. Several customers of one company show the company, others
     show who it may be.
     """
+    if found.may not in ("name", "route"):
+        return ""
     if found.chosen:
         name = clean(found.chosen.name) or clean(found.chosen.company)
         return f"{clean(name, LIMIT - 1, OCTETS - 1)}?" if name and found.tier == "probable" else name

@@ -118,12 +118,13 @@ def _read(raw: str, plan: NumberPlan) -> Number:
 
 def _validated(raw: str, number: PhoneNumber, country: str, ext: str) -> Number:
     code, national = _parts(number)
-    folded = _folded(code, national)
+    e164 = f"+{code}{national}"
+    match_key = folded(e164)
     return Number(
         raw=raw,
-        e164=f"+{code}{national}",
-        match_key=f"+{code}{folded}",
-        tail=_tail(folded),
+        e164=e164,
+        match_key=match_key,
+        tail=_tail(match_key.removeprefix(f"+{code}")),
         ext=ext,
         country="" if country == phonenumbers.REGION_CODE_FOR_NON_GEO_ENTITY else country,
         rules=NORM_VERSION,
@@ -268,11 +269,18 @@ def _forms_of_today(number: PhoneNumber) -> Iterator[PhoneNumber]:
         yield PhoneNumber(55, int(f"{national[:2]}9{national[2:]}"))
 
 
-def _folded(country_code: int, national: str) -> str:
-    """Argentina: +54 9 11... (a mobile, called from abroad) and +54 11... are both valid and one phone."""
-    if country_code == 54 and len(national) == 11 and national.startswith("9"):
-        return national[1:]
-    return national
+def folded(e164: str) -> str:
+    """The match_key of a valid number.
+
+    Argentina: +54 9 11... (a mobile, called from abroad) and +54 11... are both valid and one phone.
+    """
+    return f"+54{e164[4:]}" if e164.startswith("+549") and len(e164) == 14 else e164
+
+
+def unfolded(match_key: str) -> tuple[str, str]:
+    """The two E.164 numbers that have this match_key; nearly always they are one."""
+    is_folded = match_key.startswith("+54") and len(match_key) == 13
+    return match_key, f"+549{match_key[3:]}" if is_folded else match_key
 
 
 # --- writing ---

@@ -2,8 +2,8 @@
 
 The rule of a call to the company: the manager who works with the customer, then that manager's deputy, then the team,
 then the company's own way. "The company's own way" is no step: it is what the dialplan does when the steps are over or
-there are none. Whatever is not certain (a number that is hidden, unknown, shared, or matched only by its last digits)
-goes the company's own way at once. Every step and the whole say their reason in words.
+there are none. Whatever is not certain (a number that is hidden, unknown, shared, or matched in a way that settings
+do not trust so far) goes the company's own way at once. Every step and the whole say their reason in words.
 """
 
 from __future__ import annotations
@@ -59,8 +59,8 @@ def _managed(answer: Answer) -> tuple[Card, Person] | str:
             return "no customer is known by this number"
         case Unavailable():
             return "the customer could not be looked up in time"
-        case Found(tier="probable"):
-            return "the customer is not certain enough to choose who rings"
+        case Found(may=may, tier=tier) if may != "route":
+            return f'the customer is not certain enough to choose who rings (tiers.{tier} = "{may}")'
         case Found(chosen=None, candidates=candidates) if len({_manager_id(card) for card in candidates}) > 1:
             return "customers of different managers share this number"
         case Found():

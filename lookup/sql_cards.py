@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from typing import Any, TypeVar
@@ -19,24 +19,41 @@ from sqlalchemy import (
     Connection,
     Engine,
     Select,
+    String,
     Text,
+    and_,
     bindparam,
     case,
     cast,
+    exists,
     func,
+    literal,
     literal_column,
     select,
+    union_all,
 )
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
-from sqlalchemy.orm import InstrumentedAttribute, aliased
+from sqlalchemy.orm import aliased
 
 from lookup.answers import Number
 from lookup.breaker import StoreGone
-from lookup.card import ORDERS_SHOWN, Card, card_from
+from lookup.card import ORDERS_SHOWN, Match, match_from
 from lookup.engine import MOST_CANDIDATES
+from lookup.numbers import unfolded
 from records.database import open_database, speaking_plainly
 from records.errors import DatabaseGone
-from records.tables import Customer, Endpoint, EndpointPerson, Order, PhoneNumber, Task, User
+from records.ranges import MOST_OPEN, covering, prefixes_of
+from records.tables import (
+    Customer,
+    Endpoint,
+    EndpointPerson,
+    NumberChoice,
+    NumberRange,
+    Order,
+    PhoneNumber,
+    Task,
+    User,
+)
 
 THREADS = 4
 MOST_WAITING = 64
@@ -58,13 +75,15 @@ class SqlCards:
         # Kept open: what the pool does around each use takes longer than the lookup itself.
         self._idle: deque[Connection] = deque()
         json = _Json(self._engine.dialect.name)
-        self._by_match_key = _Compiled(_statement(json, PhoneNumber.match_key), self._engine)
-        self._by_tail = _Compiled(_statement(json, PhoneNumber.nsn_tail), self._engine)
+        self._by_match_key = _Compiled(_by_match_key(json), self._engine)
+        self._by_tail = _Compiled(_by_tail(json), self._engine)
 
-    async def fetch(self, number: Number) -> tuple[Card, ...]:
-        if number.match_key:
-            return await self._run(lambda connection: self._by_match_key.cards(connection, number.match_key))
-        return await self._run(lambda connection: self._by_tail.cards(connection, number.tail))
+    async def fetch(self, number: Number) -> tuple[Match, ...]:
+        if not number.match_key:
+            return await self._run(lambda connection: self._by_tail.matches(connection, {"tail": number.tail}))
+        values = {"key": number.match_key, "ext": number.ext, "same": unfolded(number.match_key)[1]}
+        values |= zip(PREFIXES, prefixes_of(number.match_key), strict=True)
+        return await self._run(lambda connection: self._by_match_key.matches(connection, values))
 
     async def check(self) -> str:
         """The kind of database and how many customers it has."""
@@ -132,7 +151,7 @@ class SqlCards:
 
 
 class _Compiled:
-    """A statement of one parameter, :value, made ready for the driver once; SQLAlchemy would look it up every time."""
+    """A statement made ready for the driver once; SQLAlchemy would look it up every time."""
 
     def __init__(self, statement: Select[Any], engine: Engine) -> None:
         compiled = statement.compile(engine)
@@ -140,11 +159,11 @@ class _Compiled:
         self._fixed = compiled.params
         self._order = compiled.positiontup  # None where the driver takes parameters by name
 
-    def cards(self, connection: Connection, value: str) -> tuple[Card, ...]:
-        named = {**self._fixed, "value": value}
+    def matches(self, connection: Connection, values: Mapping[str, str]) -> tuple[Match, ...]:
+        named = {**self._fixed, **values}
         parameters = tuple(named[name] for name in self._order) if self._order else named
         rows = connection.exec_driver_sql(self._text, parameters)
-        return tuple(card_from(row) for (row,) in rows)
+        return tuple(match_from(row) for (row,) in rows)
 
 
 class _Json:
@@ -186,9 +205,62 @@ class _Json:
         return select(func.coalesce(func.json_agg(item), literal_column("'[]'::json"))).scalar_subquery()
 
 
-def _statement(json: _Json, key: InstrumentedAttribute[str | None]) -> Select[Any]:
-    """The cards of the customers who have a number with `key` = :value."""
-    card = json.object(
+PREFIXES = tuple(f"prefix{count}" for count in range(1, MOST_OPEN + 1))
+
+
+def _by_match_key(json: _Json) -> Select[Any]:
+    """Who has the number :key, else whose narrowest range holds it; :ext is the extension that came with it.
+
+    Nobody, when it is a phone of our own people: :key, or :same, its other spelling. Who comes first is decided before
+    any card is made, because a switchboard may have hundreds of owners.
+    """
+    key, ext = bindparam("key", type_=String), bindparam("ext", type_=String)
+    prefixes = [bindparam(name, type_=String) for name in PREFIXES]
+    has_ext = case((and_(PhoneNumber.ext == ext, ext != ""), 1), else_=0)
+    exact = select(PhoneNumber.customer_id, literal("").label("range"), has_ext.label("has_ext"))
+    exact = exact.where(PhoneNumber.match_key == key)
+    holding = covering(key, prefixes)
+    narrowest = select(func.min(NumberRange.open_digits)).where(holding).scalar_subquery()
+    ranges = select(NumberRange.customer_id, NumberRange.raw, literal(0))
+    ranges = ranges.where(holding, NumberRange.open_digits == narrowest, ~exact.exists())
+    owners = union_all(exact, ranges).subquery("owners")
+
+    chosen_by, chosen_at = NumberChoice.chosen_by_id, NumberChoice.chosen_at
+    is_other = case((NumberChoice.customer_id == owners.c.customer_id, 0), else_=1)
+    ours = exists().where(Endpoint.name.in_([key, bindparam("same", type_=String)]))
+    first = (
+        select(
+            owners.c.customer_id, func.min(owners.c.range).label("range"), func.max(owners.c.has_ext).label("has_ext")
+        )
+        .add_columns(is_other.label("is_other"), chosen_by, chosen_at)
+        .outerjoin(NumberChoice, and_(NumberChoice.match_key == key, NumberChoice.customer_id == owners.c.customer_id))
+        .where(~ours)
+        .group_by(owners.c.customer_id, is_other, chosen_by, chosen_at)
+        .order_by(func.max(owners.c.has_ext).desc(), is_other, owners.c.customer_id)
+        .limit(MOST_CANDIDATES)
+        .subquery("first_owners")
+    )
+    who = select(User.name).where(User.id == first.c.chosen_by_id).correlate(first).scalar_subquery()
+    choice = json.object(who=func.coalesce(who, "somebody"), at=json.moment(first.c.chosen_at))
+    match = json.object(card=_card(json), range=first.c.range, choice=case((first.c.is_other == 0, choice), else_=None))
+    return (
+        select(cast(match, Text))
+        .select_from(first)
+        .join(Customer, Customer.id == first.c.customer_id)
+        .order_by(first.c.has_ext.desc(), first.c.is_other, Customer.id)
+    )
+
+
+def _by_tail(json: _Json) -> Select[Any]:
+    """Who has a number with the last digits :tail that is no phone of our own people."""
+    ours = exists().where(Endpoint.name.in_([PhoneNumber.e164, PhoneNumber.match_key]))
+    owners = select(PhoneNumber.customer_id).where(PhoneNumber.nsn_tail == bindparam("tail", type_=String), ~ours)
+    match = json.object(card=_card(json))
+    return select(cast(match, Text)).where(Customer.id.in_(owners)).order_by(Customer.id).limit(MOST_CANDIDATES)
+
+
+def _card(json: _Json) -> ColumnElement[Any]:
+    return json.object(
         customer_id=Customer.id,
         version=Customer.version,
         name=Customer.name,
@@ -205,18 +277,19 @@ def _statement(json: _Json, key: InstrumentedAttribute[str | None]) -> Select[An
         team=_team(json),
         last_task=_last_task(json),
     )
-    owners = select(PhoneNumber.customer_id).where(key == bindparam("value"))
-    return select(cast(card, Text)).where(Customer.id.in_(owners)).order_by(Customer.id).limit(MOST_CANDIDATES)
 
 
 def _numbers(json: _Json) -> ColumnElement[Any]:
-    shown = func.coalesce(PhoneNumber.e164, PhoneNumber.raw)
-    return json.many(
-        select(json.object(e164=shown, label=PhoneNumber.label, ext=PhoneNumber.ext))
-        .where(PhoneNumber.customer_id == Customer.id)
-        .order_by(PhoneNumber.id)
-        .correlate(Customer)
-    )
+    """Numbers, then ranges as typed."""
+    shown = func.coalesce(PhoneNumber.e164, PhoneNumber.raw).label("shown")
+    numbers = select(literal(0).label("kind"), PhoneNumber.id, shown, PhoneNumber.label, PhoneNumber.ext)
+    ranges = select(literal(1), NumberRange.id, NumberRange.raw, NumberRange.label, literal(""))
+    rows = union_all(
+        numbers.where(PhoneNumber.customer_id == Customer.id).correlate(Customer),
+        ranges.where(NumberRange.customer_id == Customer.id).correlate(Customer),
+    ).subquery()
+    number = json.object(e164=rows.c.shown, label=rows.c.label, ext=rows.c.ext)
+    return json.many(select(number).order_by(rows.c.kind, rows.c.id))
 
 
 def _orders(json: _Json) -> ColumnElement[Any]:

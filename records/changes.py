@@ -15,8 +15,9 @@ from sqlalchemy import ColumnElement, CursorResult, Engine, delete, select, upda
 from sqlalchemy.orm import Session
 
 from records.database import reading, speaking_plainly, writing
-from records.tables import Change, Customer, EndpointPerson, PhoneNumber, Task, User
-from records.touched import Touched
+from records.numbers import Reader
+from records.tables import Change, Customer, EndpointPerson, NumberChoice, Task, User
+from records.touched import Touched, lookups_of
 
 AT_ONCE = 500
 KEPT = timedelta(minutes=10)
@@ -38,15 +39,20 @@ def pending(engine: Engine) -> Sequence[Change]:
         return session.scalars(waiting).all()
 
 
-def touched_by(engine: Engine, changes: Sequence[Change]) -> Iterator[Touched]:
+def touched_by(engine: Engine, changes: Sequence[Change], read_number: Reader) -> Iterator[Touched]:
     """What these changes made wrong, in pieces, because one person can be on the cards of very many customers.
 
     Keys are those of now. One that a customer had before has its own row among the changes, of this or a later time.
     """
-    yield Touched(_set(change.match_key for change in changes), _set(change.nsn_tail for change in changes))
+    phones = [read_number(name) for name in _set(change.endpoint for change in changes)]
+    yield Touched(
+        _set(change.match_key for change in changes) | _set(phone.match_key or None for phone in phones),
+        _set(change.nsn_tail for change in changes) | _set(phone.tail or None for phone in phones),
+        ranges=frozenset((each.prefix, each.open_digits) for each in changes if each.prefix and each.open_digits),
+    )
     ids = sorted(_set(change.customer_id for change in changes))
     with reading(engine) as session:
-        touched = _of(session, ids)
+        touched = lookups_of(session, ids)
         people, teams = _people_and_teams(session, changes)
     yield touched
     last: int | None = 0 if people or teams else None
@@ -54,7 +60,7 @@ def touched_by(engine: Engine, changes: Sequence[Change]) -> Iterator[Touched]:
         with reading(engine) as session:
             some = select(Customer.id).where(Customer.id > last, _shows(people, teams)).order_by(Customer.id)
             ids = list(session.scalars(some.limit(AT_ONCE)))
-            touched = _of(session, ids)
+            touched = lookups_of(session, ids)
         yield touched
         last = ids[-1] if len(ids) == AT_ONCE else None
 
@@ -78,12 +84,6 @@ def again(engine: Engine) -> None:
             return
 
 
-def _of(session: Session, customer_ids: list[int]) -> Touched:
-    numbers = select(PhoneNumber.match_key, PhoneNumber.nsn_tail).where(PhoneNumber.customer_id.in_(customer_ids))
-    rows = session.execute(numbers).all()
-    return Touched(_set(key for key, _ in rows), _set(tail for _, tail in rows), frozenset(customer_ids))
-
-
 def _people_and_teams(session: Session, changes: Sequence[Change]) -> tuple[frozenset[int], frozenset[int]]:
     """Who changed, or sits at a phone that did; and their teams, those of before and those of now."""
     phones = _set(change.endpoint_id for change in changes)
@@ -95,10 +95,14 @@ def _people_and_teams(session: Session, changes: Sequence[Change]) -> tuple[froz
 
 
 def _shows(people: frozenset[int], teams: frozenset[int]) -> ColumnElement[bool]:
-    """Customers on whose card these stand: as the manager, the deputy, with the manager's team, or by a task."""
+    """Customers on whose card these stand: as the manager, the deputy, with the manager's team, by a task, or as who
+    chose them.
+    """
     behind = select(User.id).where(User.deputy_id.in_(people) | User.team_id.in_(teams))
     tasks = select(Task.customer_id).where(Task.user_id.in_(people))
-    return Customer.manager_id.in_(people) | Customer.manager_id.in_(behind) | Customer.id.in_(tasks)
+    choices = select(NumberChoice.customer_id).where(NumberChoice.chosen_by_id.in_(people))
+    by_hand = Customer.id.in_(tasks) | Customer.id.in_(choices)
+    return Customer.manager_id.in_(people) | Customer.manager_id.in_(behind) | by_hand
 
 
 def _set(values: Iterable[T | None]) -> frozenset[T]:

@@ -1,26 +1,37 @@
 """Customers: entering, changing, finding them, and everything that their page shows.
 
 Functions take an open session of `records.database` and leave the commit to it. Each write returns what was `Touched`;
-after the commit, and not before, hand it to the cache.
+after the commit, and not before, hand it to the cache. Where numbers are given, ranges of numbers may be.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import and_, func, or_, select, update
+from sqlalchemy import and_, delete, func, or_, select, update
 from sqlalchemy.orm import Session, selectinload
 
 from records.calls import calls_of_customer
 from records.errors import Conflict, NotFound, Refused
 from records.numbers import Reader, phone_number
 from records.pages import Page, at_most, cursor, values_of
+from records.ranges import is_range, number_range
 from records.rows import row
-from records.tables import CallRow, Customer, Order, PhoneNumber, Task, User
-from records.touched import Touched, touch
+from records.tables import (
+    CallRow,
+    Customer,
+    Endpoint,
+    NumberChoice,
+    NumberRange,
+    Order,
+    PhoneNumber,
+    Task,
+    User,
+)
+from records.touched import Touched, lookups_of, touch
 
 CHANGEABLE = frozenset(
     {
@@ -60,8 +71,8 @@ def add_customer(
 ) -> tuple[Customer, Touched]:
     """A new customer. `numbers` are texts, or (text, label); `fields` are those of CHANGEABLE.
 
-    Calls that came from these numbers before are theirs now. Raises Refused (no name, a number without digits),
-    NotFound (manager_id) or Conflict (the external_id is in use).
+    Calls that came from these numbers before are theirs now. Raises Refused (no name, a number without digits or of
+    our own, a range that is none), NotFound (manager_id) or Conflict (the external_id is in use).
     """
     customer = new_customer(session, read_number, name=name, numbers=numbers, created_by_id=created_by_id, **fields)
     return customer, settle(session, [customer])
@@ -82,9 +93,7 @@ def new_customer(
     _apply(session, customer, {"name": name, **fields})
     for item in numbers:
         raw, label = (item, "") if isinstance(item, str) else item
-        number = phone_number(raw, read_number, label)
-        if _same(customer.numbers, number) is None:
-            customer.numbers.append(number)
+        _give(session, customer, read_number, raw, label)
     session.add(customer)
     return customer
 
@@ -92,24 +101,19 @@ def new_customer(
 def settle(session: Session, new: Sequence[Customer]) -> Touched:
     """Writes what `new_customer` made, and gives these customers the earlier calls from their numbers."""
     session.flush()
-    numbers = [number for customer in new for number in customer.numbers]
-    _adopt_calls(session, numbers)
-    return Touched(
-        frozenset(number.match_key for number in numbers if number.match_key),
-        frozenset(number.nsn_tail for number in numbers if number.nsn_tail),
-        frozenset(customer.id for customer in new),
-    )
+    _adopt_calls(session, [number for customer in new for number in customer.numbers])
+    return lookups_of(session, [customer.id for customer in new])
 
 
 def attach_number(session: Session, read_number: Reader, customer_id: int, raw: str, label: str = "") -> Touched:
-    """One more number; nothing changes when the customer has it. Raises NotFound, Refused."""
+    """One more number, or range; nothing changes when the customer has it. Raises NotFound, Refused."""
     customer = row(session, Customer, customer_id, "customer")
-    number = phone_number(raw, read_number, label)
-    if _same(customer.numbers, number) is not None:
+    given = _give(session, customer, read_number, raw, label)
+    if given is None:
         return Touched()
-    customer.numbers.append(number)
     session.flush()
-    _adopt_calls(session, [number])
+    if isinstance(given, PhoneNumber):
+        _adopt_calls(session, [given])
     return touch(session, [customer_id])
 
 
@@ -120,6 +124,20 @@ def detach_number(session: Session, customer_id: int, number_id: int) -> Touched
         raise NotFound(f"the customer {customer_id} has no number with the id {number_id}")
     before = touch(session, [customer_id])
     number.customer.numbers.remove(number)
+    session.execute(
+        delete(NumberChoice).where(NumberChoice.match_key == number.match_key, NumberChoice.customer_id == customer_id)
+    )
+    session.flush()
+    return before
+
+
+def detach_range(session: Session, customer_id: int, range_id: int) -> Touched:
+    """One range less. Raises NotFound."""
+    span = session.get(NumberRange, range_id)
+    if span is None or span.customer_id != customer_id:
+        raise NotFound(f"the customer {customer_id} has no range of numbers with the id {range_id}")
+    before = touch(session, [customer_id])
+    span.customer.ranges.remove(span)
     session.flush()
     return before
 
@@ -203,7 +221,11 @@ def list_customers(
     return Page(tuple(rows[:count]), more)
 
 
-_WITH_NUMBERS = (selectinload(Customer.numbers), selectinload(Customer.manager).selectinload(User.endpoints))
+_WITH_NUMBERS = (
+    selectinload(Customer.numbers),
+    selectinload(Customer.ranges),
+    selectinload(Customer.manager).selectinload(User.endpoints),
+)
 
 
 def _apply(session: Session, customer: Customer, changes: Mapping[str, Any]) -> None:
@@ -220,6 +242,35 @@ def _apply(session: Session, customer: Customer, changes: Mapping[str, Any]) -> 
         taken = select(Customer).where(Customer.external_id == customer.external_id, Customer.id != customer.id)
         if customer.external_id and (other := session.scalar(taken)) is not None and other is not customer:
             raise Conflict(f"the external id {customer.external_id} belongs to {other.name}")
+
+
+def _give(
+    session: Session, customer: Customer, read_number: Reader, raw: str, label: str
+) -> PhoneNumber | NumberRange | None:
+    """A number or a range to a customer; None: they have it already. Raises Refused."""
+    if is_range(raw):
+        span = number_range(raw, read_number, label)
+        if any((known.prefix, known.open_digits) == (span.prefix, span.open_digits) for known in customer.ranges):
+            return None
+        customer.ranges.append(span)
+        return span
+    number = phone_number(raw, read_number, label)
+    if {number.raw, number.match_key} & _own_phones(session, read_number):
+        raise Refused(f"{number.raw!r} is a phone of your own people; a customer needs one of their own")
+    if _same(customer.numbers, number) is not None:
+        return None
+    customer.numbers.append(number)
+    return number
+
+
+def _own_phones(session: Session, read_number: Reader) -> Set[str | None]:
+    """Names of our phones, and how those are compared that lie outside; read once in a session."""
+    known: Set[str | None] | None = session.info.get(_own_phones)
+    if known is None:
+        with session.no_autoflush:
+            names = session.scalars(select(Endpoint.name)).all()
+        known = session.info[_own_phones] = {*names, *(read_number(name).match_key for name in names)} - {""}
+    return known
 
 
 def _same(numbers: Iterable[PhoneNumber], number: PhoneNumber) -> PhoneNumber | None:

@@ -25,10 +25,17 @@ MARKED = {
         "match_key": "match_key",
         "nsn_tail": "nsn_tail",
     },
+    "number_ranges": {
+        "customer_id": "customer_id",
+        "range_id": "id",
+        "prefix": "prefix",
+        "open_digits": "open_digits",
+    },
+    "number_choices": {"customer_id": "customer_id", "match_key": "match_key"},
     "orders": {"customer_id": "customer_id"},
     "tasks": {"customer_id": "customer_id"},
     "users": {"user_id": "id", "team_id": "team_id"},
-    "endpoints": {"endpoint_id": "id"},
+    "endpoints": {"endpoint_id": "id", "endpoint": "name"},
     "endpoint_people": {"user_id": "user_id"},
 }
 """Every table that a card is made of: which columns of `changes` are filled from which of its own. Teams are not here:

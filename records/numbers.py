@@ -30,16 +30,20 @@ class ReadNumber(Protocol):
     def ext(self) -> str: ...
     @property
     def rules(self) -> int: ...  # version of the rules that read it
+    @property
+    def own(self) -> bool: ...  # one of the company's own lines, which is never a customer's
 
 
 Reader = Callable[[str], ReadNumber]
 
 
 def phone_number(raw: str, read_number: Reader, label: str = "") -> PhoneNumber:
-    """A row for a number as a person typed it. Raises Refused when there is no digit in it."""
+    """A row for a number as a person typed it. Raises Refused when there is no digit in it, or it is our own."""
     number = PhoneNumber(raw=raw.strip(), label=label.strip())
     if not any(letter.isdigit() for letter in number.raw):
         raise Refused(f"{raw.strip()!r} is no phone number; write its digits, best with + and the country code")
+    if read_number(number.raw).own:
+        raise Refused(f"{number.raw!r} is a line of your own company; a customer needs one of their own")
     _read_into(number, read_number)
     return number
 

@@ -2,6 +2,7 @@
 
 Money is whole minor units (cents) with an ISO 4217 currency. Times are UTC. Numbers are kept three ways: as typed
 (`raw`), as shown (`e164`) and as compared (`match_key`, `nsn_tail`), all made by `lookup.numbers` and nowhere else.
+Nothing is compared but for equality, so every lookup is one by an index.
 """
 
 from __future__ import annotations
@@ -92,7 +93,7 @@ class Endpoint(Base):
 
     id: Mapped[int] = mapped_column(primary_key=True)
     node: Mapped[str]
-    name: Mapped[str]
+    name: Mapped[str] = mapped_column(index=True)
     inside: Mapped[bool] = mapped_column(default=True)
 
     people: Mapped[list[User]] = relationship(secondary="endpoint_people", back_populates="endpoints")
@@ -131,6 +132,9 @@ class Customer(Base):
     numbers: Mapped[list[PhoneNumber]] = relationship(
         back_populates="customer", order_by="PhoneNumber.id", cascade="all, delete-orphan"
     )
+    ranges: Mapped[list[NumberRange]] = relationship(
+        back_populates="customer", order_by="NumberRange.id", cascade="all, delete-orphan"
+    )
     orders: Mapped[list[Order]] = relationship(back_populates="customer", cascade="all, delete-orphan")
     tasks: Mapped[list[Task]] = relationship(back_populates="customer", cascade="all, delete-orphan")
 
@@ -150,6 +154,36 @@ class PhoneNumber(Base):
     norm_version: Mapped[int] = mapped_column(default=0)  # rules that made the three above; older rows are made again
 
     customer: Mapped[Customer] = relationship(back_populates="numbers")
+
+
+class NumberRange(Base):
+    """Numbers of a company that begin alike, like +7 495 123-45xx. Whoever has one of them alone comes before."""
+
+    __tablename__ = "number_ranges"
+    __table_args__ = (UniqueConstraint("customer_id", "prefix", "open_digits"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    customer_id: Mapped[int] = mapped_column(ForeignKey("customers.id", ondelete="CASCADE"))
+    raw: Mapped[str]  # as a person typed it
+    prefix: Mapped[str | None] = mapped_column(index=True)  # how their match_keys begin; None: could not be read
+    open_digits: Mapped[int | None]  # how many digits follow, 1 to 4
+    label: Mapped[str] = mapped_column(default="")
+    norm_version: Mapped[int] = mapped_column(default=0)
+
+    customer: Mapped[Customer] = relationship(back_populates="ranges")
+
+
+class NumberChoice(Base):
+    """Whom a person said to be calling from a number that several customers share; holds while that customer has it."""
+
+    __tablename__ = "number_choices"
+
+    match_key: Mapped[str] = mapped_column(primary_key=True)
+    customer_id: Mapped[int] = mapped_column(ForeignKey("customers.id", ondelete="CASCADE"), index=True)
+    chosen_by_id: Mapped[int | None] = mapped_column(ForeignKey("users.id", ondelete="SET NULL"), index=True)
+    chosen_at: Mapped[datetime]
+
+    chosen_by: Mapped[User | None] = relationship()
 
 
 class Order(Base):
@@ -262,7 +296,11 @@ class Change(Base):
     number_id: Mapped[int | None]
     match_key: Mapped[str | None]  # as it was, and in another row as it is: one of them finds nobody any more
     nsn_tail: Mapped[str | None]
+    range_id: Mapped[int | None]
+    prefix: Mapped[str | None]  # of a range, as match_key: as it was, and as it is
+    open_digits: Mapped[int | None]
     user_id: Mapped[int | None]
     team_id: Mapped[int | None]
     endpoint_id: Mapped[int | None]
+    endpoint: Mapped[str | None]  # the phone's name: a number that is nobody's customer while it is ours
     done_at: Mapped[datetime | None]  # the cache was told; kept a while, in case an older copy of it takes over

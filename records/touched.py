@@ -5,14 +5,14 @@ The row's `version` grows in the same transaction, so an older card can be told 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from sqlalchemy import Select, select, update
 from sqlalchemy.orm import Session
 
-from records.tables import Customer, PhoneNumber
+from records.tables import Customer, NumberRange, PhoneNumber
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,12 +22,18 @@ class Touched:
     keys: frozenset[str] = frozenset()  # match_keys
     tails: frozenset[str] = frozenset()  # nsn_tails
     customer_ids: frozenset[int] = frozenset()
+    ranges: frozenset[tuple[str, int]] = frozenset()  # how their match_keys begin, and how many digits follow
 
     def __or__(self, other: Touched) -> Touched:
-        return Touched(self.keys | other.keys, self.tails | other.tails, self.customer_ids | other.customer_ids)
+        return Touched(
+            self.keys | other.keys,
+            self.tails | other.tails,
+            self.customer_ids | other.customer_ids,
+            self.ranges | other.ranges,
+        )
 
     def __bool__(self) -> bool:
-        return bool(self.keys or self.tails or self.customer_ids)
+        return bool(self.keys or self.tails or self.customer_ids or self.ranges)
 
 
 def touch(session: Session, customer_ids: Iterable[int] | Select[int]) -> Touched:
@@ -44,11 +50,20 @@ def _touch_some(session: Session, ids: list[int]) -> Touched:
     session.execute(
         update(Customer).where(Customer.id.in_(ids)).values(version=Customer.version + 1, updated_at=datetime.now(UTC))
     )
-    rows = session.execute(
-        select(PhoneNumber.match_key, PhoneNumber.nsn_tail).where(PhoneNumber.customer_id.in_(ids))
+    return lookups_of(session, ids)
+
+
+def lookups_of(session: Session, customer_ids: Sequence[int]) -> Touched:
+    """Every lookup that leads to these customers."""
+    numbers = session.execute(
+        select(PhoneNumber.match_key, PhoneNumber.nsn_tail).where(PhoneNumber.customer_id.in_(customer_ids))
     ).all()
+    ranges = session.execute(
+        select(NumberRange.prefix, NumberRange.open_digits).where(NumberRange.customer_id.in_(customer_ids))
+    )
     return Touched(
-        frozenset(row.match_key for row in rows if row.match_key),
-        frozenset(row.nsn_tail for row in rows if row.nsn_tail),
-        frozenset(ids),
+        frozenset(key for key, _ in numbers if key),
+        frozenset(tail for _, tail in numbers if tail),
+        frozenset(customer_ids),
+        frozenset((prefix, count) for prefix, count in ranges if prefix and count),
     )

@@ -17,7 +17,7 @@ from pathlib import Path
 from agi.once import converse, end_after
 from config.settings import Settings, SettingsError, load
 from lookup.answers import Number
-from lookup.card import Card
+from lookup.card import Match
 from lookup.engine import Engine
 from lookup.redis_cards import RedisCards
 from ringcard.from_settings import own_numbers, plans, redis_url
@@ -46,7 +46,7 @@ async def _answer(budget_s: float) -> None:
     settings = _settings(budget_s)
     cache = RedisCards(redis_url(settings), settings.lookup.redis_ms / 1000)
     source = _Records(settings.database_url, budget_s)
-    engine = Engine(plans(settings), cache, source, settings.lookup, own_numbers(settings))
+    engine = Engine(plans(settings), cache, source, settings.lookup, own_numbers(settings), tiers=settings.tiers)
     for stream in (sys.stdin, sys.stdout):
         stream.reconfigure(encoding="utf-8", errors="replace")  # type: ignore[union-attr]
     await converse(engine, settings, sys.stdin, sys.stdout)
@@ -76,7 +76,7 @@ class _Records:
         self._url = url
         self._answer_s = answer_s
 
-    async def fetch(self, number: Number) -> tuple[Card, ...]:
+    async def fetch(self, number: Number) -> tuple[Match, ...]:
         from lookup.sql_cards import SqlCards
 
         return await SqlCards(self._url, self._answer_s).fetch(number)

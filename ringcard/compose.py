@@ -13,6 +13,7 @@ import logging
 import time
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from contextlib import AsyncExitStack
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -43,7 +44,7 @@ async def open_engine(stack: AsyncExitStack, settings: Settings) -> Engine:
     stack.push_async_callback(cache.close)
     source = SqlCards(settings.database_url)
     stack.push_async_callback(source.close)
-    engine = Engine(plans(settings), cache, source, settings.lookup, own_numbers(settings))
+    engine = Engine(plans(settings), cache, source, settings.lookup, own_numbers(settings), tiers=settings.tiers)
     stack.push_async_callback(engine.close)
     return engine
 
@@ -61,15 +62,20 @@ async def _forget(settings: Settings, touched: Touched) -> None:
     async with AsyncExitStack() as stack:
         engine = await open_engine(stack, settings)
         try:
-            await engine.forget(touched.keys, touched.tails)
+            await engine.forget(touched.keys, touched.tails, touched.ranges)
         except StoreGone as exc:
             log.warning("redis cannot be told now (%s); the worker tells it when it is back", exc)
 
 
 def reader(settings: Settings) -> Callable[[str], Number]:
-    """How numbers that people enter are read: by the company's own plan."""
-    plan = plans(settings)[""]
-    return lambda raw: numbers.read(raw, plan)
+    """How numbers that people enter are read: by the company's own plan, and told whether they are its own."""
+    plan, own = plans(settings)[""], own_numbers(settings)
+
+    def read(raw: str) -> Number:
+        number = numbers.read(raw, plan)
+        return replace(number, own=True) if (number.match_key or number.tail) in own else number
+
+    return read
 
 
 def journal_path(settings: Settings) -> Path:

@@ -24,6 +24,7 @@ from lookup.redis_notices import RedisNotices
 from records import changes
 from records.errors import RecordsError
 from records.numbers import Reader, read_again
+from records.ranges import read_ranges_again
 from records.tables import Change
 from records.touched import Touched
 
@@ -77,11 +78,14 @@ class Follower:
         numbers = {change.number_id for change in waiting if change.number_id is not None}
         if numbers:
             await asyncio.to_thread(read_again, self._database, self._read_number, numbers)
+        ranges = {change.range_id for change in waiting if change.range_id is not None}
+        if ranges:
+            await asyncio.to_thread(read_ranges_again, self._database, self._read_number, ranges)
 
     async def _work_off(self, waiting: Sequence[Change]) -> None:
-        pieces = changes.touched_by(self._database, waiting)
+        pieces = changes.touched_by(self._database, waiting, self._read_number)
         while (touched := await asyncio.to_thread(next, pieces, None)) is not None:
-            await self._engine.forget(touched.keys, touched.tails)
+            await self._engine.forget(touched.keys, touched.tails, touched.ranges)
             await self._tell(touched)
         await asyncio.to_thread(changes.done, self._database, waiting)
 

@@ -18,9 +18,12 @@ def plans(settings: Settings) -> dict[str, numbers.NumberPlan]:
 
 
 def own_numbers(settings: Settings) -> frozenset[str]:
-    """Match keys of the company's own lines, which are never customers."""
+    """Match keys and tails of the company's own lines, which are never customers. Its people's phones are in the
+    database, where a cold lookup sees them.
+    """
     plan = plans(settings)[""]
-    return frozenset(numbers.read(did, plan).match_key for did in settings.dids) - {""}
+    read = [numbers.read(did, plan) for did in settings.dids]
+    return frozenset(key for number in read for key in (number.match_key, number.tail) if key)
 
 
 def redis_url(settings: Settings) -> str:

@@ -15,6 +15,7 @@ from records.errors import RecordsError
 from records.journal import Journal
 from records.migrate import migrate
 from records.numbers import Reader, renew_numbers
+from records.ranges import renew_ranges
 from records.replay import replay
 
 log = logging.getLogger(__name__)
@@ -51,6 +52,7 @@ class Worker:
         await asyncio.to_thread(migrate, self._database)
         self.migrated.set()
         touched = await asyncio.to_thread(renew_numbers, self._database, self._read_number, NORM_VERSION)
+        touched |= await asyncio.to_thread(renew_ranges, self._database, self._read_number, NORM_VERSION)
         self._ready = True
         if touched:
             log.info("numbers were read anew", extra={"fields": {"customers": len(touched.customer_ids)}})

@@ -1,20 +1,33 @@
 """What every cache and every source of cards promises to the engine, whatever it is made of."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
 from sqlalchemy import Engine, event
 
 from lookup.answers import Number
-from lookup.card import Card, CardNumber, CardOrder, CardTask, Money, Person, Phone
+from lookup.card import Card, CardNumber, CardOrder, CardTask, Choice, Match, Money, Person, Phone, from_bytes, to_bytes
 from lookup.engine import MOST_CANDIDATES, CardCache, CardSource
 from lookup.memory_cards import MemoryCache, MemorySource
 from lookup.redis_cards import RedisCards
 from lookup.sql_cards import SqlCards
 from records.database import open_database, writing
-from records.tables import Base, Customer, Endpoint, EndpointPerson, Order, PhoneNumber, Task, Team, User
+from records.tables import (
+    Base,
+    Customer,
+    Endpoint,
+    EndpointPerson,
+    NumberChoice,
+    NumberRange,
+    Order,
+    PhoneNumber,
+    Task,
+    Team,
+    User,
+)
 from ringcard.redis_server import OwnServer
 
 # --- caches ---
@@ -122,38 +135,82 @@ async def test_a_full_memory_forgets_what_was_used_least_lately() -> None:
 
 # --- sources ---
 
-Put = Callable[[Card, str, str], None]
+
+class Put:
+    """Gives a database what belongs to a customer."""
+
+    def __init__(self, database: Engine) -> None:
+        self.database = database
+
+    def __call__(self, card: Card, match_key: str, tail: str) -> None:
+        """A customer with one number."""
+        number = card.numbers[0]
+        self._rows(
+            Customer(id=card.customer_id, version=card.version, name=card.name, created_at=NOW, updated_at=NOW),
+            PhoneNumber(
+                customer_id=card.customer_id,
+                raw=number.e164,
+                e164=number.e164,
+                ext=number.ext,
+                match_key=match_key or None,
+                nsn_tail=tail or None,
+            ),
+        )
+
+    def range(self, card: Card, prefix: str, open_digits: int, raw: str) -> None:
+        """A customer with one range."""
+        self._rows(
+            Customer(id=card.customer_id, version=card.version, name=card.name, created_at=NOW, updated_at=NOW),
+            NumberRange(customer_id=card.customer_id, raw=raw, prefix=prefix, open_digits=open_digits),
+        )
+
+    def choose(self, match_key: str, customer_id: int, choice: Choice) -> None:
+        self._rows(
+            person(50, choice.who),
+            NumberChoice(
+                match_key=match_key,
+                customer_id=customer_id,
+                chosen_by_id=50,
+                chosen_at=datetime.fromisoformat(choice.at),
+            ),
+        )
+
+    def own(self, phone: str) -> None:
+        """A mobile of one of our people."""
+        self._rows(Endpoint(node="pbx", name=phone, inside=False))
+
+    def _rows(self, *rows: Base) -> None:
+        write(self.database, *rows)
+
+
+class PutInMemory(Put):
+    def __init__(self, memory: MemorySource) -> None:
+        self.memory = memory
+
+    def __call__(self, card: Card, match_key: str, tail: str) -> None:
+        self.memory.add(card, match_key, tail)
+
+    def range(self, card: Card, prefix: str, open_digits: int, raw: str) -> None:
+        self.memory.add_range(card, prefix, open_digits, raw)
+
+    def choose(self, match_key: str, customer_id: int, choice: Choice) -> None:
+        self.memory.choose(match_key, customer_id, choice)
+
+    def own(self, phone: str) -> None:
+        self.memory.own.add(phone)
 
 
 @pytest.fixture(params=["memory", "sqlite", "postgres"])
 async def source(request: pytest.FixtureRequest) -> AsyncIterator[tuple[CardSource, Put]]:
-    """A source, and a way to give it a customer with one number."""
+    """A source, and a way to give it customers."""
     if request.param == "memory":
         memory = MemorySource()
-        yield memory, memory.add
+        yield memory, PutInMemory(memory)
         return
     url = request.getfixturevalue(f"{request.param}_url")
     engine = open_database(url)
     sql = SqlCards(url, 20)
-
-    def put(card: Card, match_key: str, tail: str) -> None:
-        with writing(engine) as session:
-            session.add(
-                Customer(id=card.customer_id, version=card.version, name=card.name, created_at=NOW, updated_at=NOW)
-            )
-            session.flush()
-            e164 = card.numbers[0].e164
-            session.add(
-                PhoneNumber(
-                    customer_id=card.customer_id,
-                    raw=e164,
-                    e164=e164,
-                    match_key=match_key or None,
-                    nsn_tail=tail or None,
-                )
-            )
-
-    yield sql, put
+    yield sql, Put(engine)
     await sql.close()
     engine.dispose()
 
@@ -174,7 +231,7 @@ async def test_a_number_finds_its_customer_by_key(source: tuple[CardSource, Put]
     cards, put = source
     put(customer(7), "+85512345678", "12345678")
     put(customer(8), "+85512345679", "12345679")
-    assert await cards.fetch(exact("+85512345678")) == (customer(7),)
+    assert await cards.fetch(exact("+85512345678")) == (Match(customer(7)),)
 
 
 async def test_nobody_is_an_answer_too(source: tuple[CardSource, Put]) -> None:
@@ -188,7 +245,7 @@ async def test_last_digits_find_only_for_a_number_without_a_key(source: tuple[Ca
     cards, put = source
     put(customer(7), "+85512345678", "12345678")
     put(customer(8), "", "12345678")
-    assert await cards.fetch(probable("12345678")) == (customer(7), customer(8))
+    assert await cards.fetch(probable("12345678")) == (Match(customer(7)), Match(customer(8)))
     assert await cards.fetch(Number("+85598765432", "+85598765432", "+85598765432", tail="12345678")) == ()
 
 
@@ -197,7 +254,7 @@ async def test_a_shared_number_finds_all_by_id_but_not_endlessly_many(source: tu
     for customer_id in (9, 3, 12, 5, 7, 20):
         put(customer(customer_id), "+85512345678", "")
     found = await cards.fetch(exact("+85512345678"))
-    assert [card.customer_id for card in found] == [3, 5, 7, 9, 12]
+    assert [match.card.customer_id for match in found] == [3, 5, 7, 9, 12]
     assert len(found) == MOST_CANDIDATES
 
 
@@ -206,6 +263,109 @@ async def test_no_key_is_taken_for_a_piece_of_the_statement(source: tuple[CardSo
     put(customer(7), "+85512345678", "12345678")
     for hostile in ("' OR '1'='1", "+85512345678' --", "%", "\\", "+855%(value)s", "?", "១២៣"):
         assert await cards.fetch(exact(hostile)) == ()
+
+
+def behind(customer_id: int, ext: str, e164: str = "+85512345678") -> Card:
+    return Card(customer_id, 3, f"Customer {customer_id}", numbers=(CardNumber(e164, ext=ext),))
+
+
+async def test_of_many_behind_a_switchboard_who_has_the_extension_comes_first(source: tuple[CardSource, Put]) -> None:
+    cards, put = source
+    for customer_id in range(1, 9):
+        put(behind(customer_id, str(customer_id)), "+85512345678", "12345678")
+    found = await cards.fetch(replace(exact("+85512345678"), ext="8"))
+    assert [match.card.customer_id for match in found] == [8, 1, 2, 3, 4]
+    assert [match.card.customer_id for match in await cards.fetch(exact("+85512345678"))] == [1, 2, 3, 4, 5]
+
+
+def company(customer_id: int, raw: str) -> Card:
+    return Card(customer_id, 3, f"Customer {customer_id}", numbers=(CardNumber(raw),))
+
+
+async def test_a_number_in_a_range_finds_whose_range_it_is(source: tuple[CardSource, Put]) -> None:
+    cards, put = source
+    raw = "+7 495 123-45xx"
+    put.range(company(7, raw), "+749512345", 2, raw)
+    for inside in ("+74951234500", "+74951234567", "+74951234599"):
+        assert await cards.fetch(exact(inside)) == (Match(company(7, raw), raw),)
+    for outside in ("+74951234600", "+74951234499", "+7495123450", "+749512345670", "+749512345"):
+        assert await cards.fetch(exact(outside)) == ()
+
+
+async def test_of_ranges_the_narrowest_wins_and_those_who_share_it_are_all_found(
+    source: tuple[CardSource, Put],
+) -> None:
+    cards, put = source
+    put.range(company(1, "wide"), "+7495123", 4, "wide")
+    for customer_id in (3, 2):
+        put.range(company(customer_id, "narrow"), "+749512345", 2, "narrow")
+    found = await cards.fetch(exact("+74951234567"))
+    assert found == (Match(company(2, "narrow"), "narrow"), Match(company(3, "narrow"), "narrow"))
+    assert await cards.fetch(exact("+74951230000")) == (Match(company(1, "wide"), "wide"),)
+
+
+async def test_who_has_the_number_itself_comes_before_whose_range_holds_it(source: tuple[CardSource, Put]) -> None:
+    cards, put = source
+    put.range(company(1, "+7 495 123-45xx"), "+749512345", 2, "+7 495 123-45xx")
+    put(customer(7), "+74951234567", "951234567")
+    assert await cards.fetch(exact("+74951234567")) == (Match(customer(7)),)
+
+
+async def test_a_range_says_nothing_of_a_number_that_is_not_valid(source: tuple[CardSource, Put]) -> None:
+    cards, put = source
+    put.range(company(1, "+7 495 123-45xx"), "+749512345", 2, "+7 495 123-45xx")
+    assert await cards.fetch(probable("951234567")) == ()
+
+
+CHOICE = Choice("Bopha", "2026-03-01T12:00:00Z")
+
+
+async def test_whom_a_person_chose_for_a_shared_number_comes_first(source: tuple[CardSource, Put]) -> None:
+    cards, put = source
+    for customer_id in range(1, 8):
+        put(customer(customer_id), "+85512345678", "12345678")
+    put.choose("+85512345678", 7, CHOICE)
+    found = await cards.fetch(exact("+85512345678"))
+    assert found[0] == Match(customer(7), choice=CHOICE)
+    assert [match.card.customer_id for match in found] == [7, 1, 2, 3, 4]
+    assert not any(match.choice for match in found[1:])
+
+
+async def test_a_choice_holds_for_its_number_and_in_a_range_too(source: tuple[CardSource, Put]) -> None:
+    cards, put = source
+    for customer_id in (1, 2):
+        put.range(company(customer_id, "narrow"), "+749512345", 2, "narrow")
+    put.choose("+74951234567", 2, CHOICE)
+    assert [match.choice for match in await cards.fetch(exact("+74951234567"))] == [CHOICE, None]
+    assert [match.choice for match in await cards.fetch(exact("+74951234566"))] == [None, None]
+
+
+@pytest.mark.parametrize(
+    ("phone", "key"), [("+85512345678", "+85512345678"), ("+5491123456789", "+541123456789")], ids=["KH", "AR"]
+)
+async def test_a_phone_of_our_own_people_is_nobodys_number(
+    source: tuple[CardSource, Put], phone: str, key: str
+) -> None:
+    cards, put = source
+    put(customer(7), key, key[-8:])
+    put.range(company(1, "range"), key[:-2], 2, "range")
+    put.own(phone)
+    assert await cards.fetch(exact(key)) == ()
+
+
+async def test_every_answer_of_a_source_is_the_same_after_a_cache(
+    source: tuple[CardSource, Put], redis_url: str
+) -> None:
+    cards, put = source
+    for customer_id in (1, 2):
+        put.range(company(customer_id, "narrow"), "+749512345", 2, "narrow")
+    put.choose("+74951234567", 2, CHOICE)
+    cache = RedisCards(redis_url, 2)
+    found = await cards.fetch(exact("+74951234567"))
+    assert len(found) == 2
+    await cache.store("k", to_bytes(found), 60)
+    assert from_bytes(await cache.get("k") or b"") == found
+    await cache.close()
 
 
 async def test_a_source_says_what_it_is(source: tuple[CardSource, Put]) -> None:
@@ -257,8 +417,8 @@ def known(customer_id: int = 1, **more: object) -> tuple[Customer, PhoneNumber]:
 
 
 async def only(cards: SqlCards) -> Card:
-    (card,) = await cards.fetch(NUMBER)
-    return card
+    (match,) = await cards.fetch(NUMBER)
+    return match.card
 
 
 async def test_a_customer_with_nothing_has_a_card_with_nothing(database: Engine, cards: SqlCards) -> None:
@@ -292,6 +452,7 @@ async def test_the_whole_card_arrives(database: Engine, cards: SqlCards) -> None
         ),
         PhoneNumber(customer_id=1, raw="023 900 000 ext 5", e164="+85523900000", label="work", ext="5"),
         PhoneNumber(customer_id=1, raw="ask for him", label="home"),
+        NumberRange(customer_id=1, raw="+855 23 999 9xx", prefix="+855239999", open_digits=2, label="office"),
         Order(customer_id=1, number="A-1", title="Tea", total_minor=1250, currency="USD", placed_at=NOW),
         Task(customer_id=1, user_id=2, title="Call back", created_at=NOW, due_at=NOW + timedelta(days=1)),
     )
@@ -309,6 +470,7 @@ async def test_the_whole_card_arrives(database: Engine, cards: SqlCards) -> None
             CardNumber("+85512345678"),
             CardNumber("+85523900000", "work", "5"),
             CardNumber("ask for him", "home"),
+            CardNumber("+855 23 999 9xx", "office"),
         ),
         debt=Money(9_007_199_254_740_993, "KHR"),
         orders=(CardOrder("A-1", "Tea", "open", Money(1250, "USD"), "2026-03-01T12:00:00Z"),),
@@ -387,6 +549,8 @@ async def test_a_lookup_reads_no_table_from_end_to_end(sqlite_url: str) -> None:
             )
             plan = [row[3] for row in how]
             assert any("SEARCH phone_numbers USING" in step for step in plan)
+            assert any("SEARCH endpoints USING" in step for step in plan)
+            assert any("SEARCH number_ranges USING" in step for step in plan)
             assert not {f"SCAN {table}" for table in Base.metadata.tables} & set(plan)
     await cards.close()
     database.dispose()

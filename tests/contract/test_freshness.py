@@ -19,7 +19,7 @@ from sqlalchemy import func, select, text, update
 from config.settings import Lookup, load
 from lookup import numbers
 from lookup.answers import Answer, Caller, Found, Number, Unknown
-from lookup.card import Card
+from lookup.card import Card, Match
 from lookup.engine import CardCache, Engine
 from lookup.memory_cards import MemoryCache
 from lookup.notices import Notice
@@ -419,7 +419,7 @@ async def test_a_load_that_was_under_way_does_not_bring_the_old_card_back(
     fetched, go_on = asyncio.Event(), asyncio.Event()
     fetch = house.source.fetch
 
-    async def slowly(number: Number) -> tuple[Card, ...]:
+    async def slowly(number: Number) -> tuple[Match, ...]:
         cards = await fetch(number)
         fetched.set()
         await go_on.wait()

@@ -11,7 +11,7 @@ from config.settings import Lookup
 from lookup import card as card_bytes
 from lookup.answers import Caller, Found, Number, Unavailable, Unknown, Withheld
 from lookup.breaker import StoreGone
-from lookup.card import Card
+from lookup.card import Card, Match
 from lookup.engine import ENDS, Counters, Engine, card_key, tail_key
 from lookup.memory_cards import MemoryCache, MemorySource
 from lookup.numbers import NumberPlan
@@ -64,7 +64,7 @@ class Source(MemorySource):
         self.open = asyncio.Event()
         self.open.set()
 
-    async def fetch(self, number: Number) -> tuple[Card, ...]:
+    async def fetch(self, number: Number) -> tuple[Match, ...]:
         self.asked.append(number)
         await self.open.wait()
         if self.gone:
@@ -260,7 +260,7 @@ async def test_what_another_load_has_just_stored_is_not_loaded_again(source: Sou
         async def get(self, key: str) -> bytes | None:
             seen = await super().get(key)
             if len(self.asked) == 1:
-                await MemoryCache.store(self, key, card_bytes.to_bytes([SOK]), 60)
+                await MemoryCache.store(self, key, card_bytes.to_bytes([Match(SOK)]), 60)
             return seen
 
     engine = Engine(PLANS, JustStored(), source, Lookup())
@@ -352,7 +352,7 @@ async def test_with_both_gone_every_call_goes_on_at_once(engine: Engine, cache: 
 
 async def test_a_store_with_a_bug_is_taken_as_gone(source: Source, cache: Cache, clock: Clock) -> None:
     class Buggy(MemorySource):
-        async def fetch(self, number: Number) -> tuple[Card, ...]:
+        async def fetch(self, number: Number) -> tuple[Match, ...]:
             raise ZeroDivisionError
 
     engine = Engine(PLANS, cache, Buggy(), Lookup(), clock=clock)
@@ -371,7 +371,7 @@ async def test_what_another_version_cached_is_loaded_anew_and_replaced(
     assert isinstance(answer, Found)
     assert answer.source == "database"
     await settled(lambda: engine.counters.stored == 1)
-    assert await cache.get(card_key(KEY)) == card_bytes.to_bytes([SOK])
+    assert await cache.get(card_key(KEY)) == card_bytes.to_bytes([Match(SOK)])
     assert (engine.counters.misses, engine.counters.other_version) == (1, 1)
 
 

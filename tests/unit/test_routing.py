@@ -57,7 +57,14 @@ def test_a_number_that_is_not_routed_goes_its_own_way(policy: Policy) -> None:
         (Withheld("the caller withheld the number"), "withheld"),
         (Unknown(NUMBER, "nobody"), "no customer"),
         (Unavailable(NUMBER, "late"), "in time"),
-        (found(CARD, tier="probable"), "not certain enough"),
+        *(
+            (
+                replace(found(CARD, tier=tier), may=may),
+                f'not certain enough to choose who rings (tiers.{tier} = "{may}")',
+            )
+            for tier in get_args(Tier)
+            for may in ("card", "name")
+        ),
         (found(replace(CARD, manager=None)), "no manager"),
         (found(CARD, replace(CARD, customer_id=8, manager=CHAN)), "different managers"),
         (found(CARD, replace(CARD, customer_id=8, manager=None)), "different managers"),
