@@ -5,6 +5,7 @@ Only the screen uses these. What leaves by the API stays as it is kept: minor un
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from datetime import UTC, date, datetime, tzinfo
 from functools import lru_cache
@@ -13,6 +14,8 @@ import phonenumbers
 
 HUES = 12
 """Colours that an avatar may have; `static/desk.css` has one class for each."""
+
+_E164 = re.compile(r"\+[0-9]+")  # phonenumbers would read letters as the digits beside them on a telephone
 
 _WHOLE = frozenset(
     ("BIF", "CLP", "DJF", "GNF", "ISK", "JPY", "KMF", "KRW", "PYG", "RWF", "UGX", "VND", "VUV", "XAF", "XOF", "XPF")
@@ -31,8 +34,8 @@ def amount(minor: int, currency: str) -> str:
 
 @lru_cache(maxsize=4096)
 def number(text: str) -> str:
-    """An E.164 number in its country's grouping ("+855 12 345 678"); anything else as it came."""
-    if not text.startswith("+"):
+    """An E.164 number in its country's grouping ("+855 12 345 678"); anything else, as a range, as it came."""
+    if not _E164.fullmatch(text):
         return text
     try:
         parsed = phonenumbers.parse(text)
@@ -46,7 +49,7 @@ def number(text: str) -> str:
 @lru_cache(maxsize=4096)
 def country(text: str) -> str:
     """ISO 3166-1 alpha-2 of an E.164 number, or "". The browser turns it into a name in its own language."""
-    if not text.startswith("+"):
+    if not _E164.fullmatch(text):
         return ""
     try:
         region = phonenumbers.region_code_for_number(phonenumbers.parse(text))

@@ -24,7 +24,8 @@ from records.errors import RecordsError
 from records.intake.csv_table import Column, CsvTable, Row, look_at
 from records.money import to_minor
 from records.numbers import Reader
-from records.tables import Customer, PhoneNumber, User
+from records.ranges import is_range, span_of, why_not
+from records.tables import Customer, NumberRange, PhoneNumber, User
 from records.touched import Touched
 
 AT_ONCE = 100
@@ -97,7 +98,7 @@ class _Wanted:
     name: str
     fields: Mapping[str, Any]  # of customers.CHANGEABLE; only those that the row has
     numbers: tuple[tuple[str, str], ...]  # (text, label)
-    keys: tuple[str, ...]  # match_key, or the text where there is none, of each
+    keys: tuple[str, ...]  # match_key, or the text where there is none, or how a range reads, of each
 
 
 class _Run:
@@ -195,8 +196,7 @@ class _Run:
         numbers = tuple(_numbers(row, self._read_number))
         if not numbers:
             raise _Problem("number", f"{name} has no phone number; write one, best with + and the country code")
-        read = [self._read_number(raw) for raw, _ in numbers]
-        keys = tuple(number.match_key or raw for number, (raw, _) in zip(read, numbers, strict=True))
+        keys = tuple(_key(raw, self._read_number) for raw, _ in numbers)
         return _Wanted(name, self._fields(row, logins), numbers, keys)
 
     def _fields(self, row: Row, logins: Mapping[str, int]) -> dict[str, Any]:
@@ -233,8 +233,12 @@ class _Known:
         self._by_key: dict[str, list[Customer]] = {}
         having = PhoneNumber.match_key.in_(keys) | (PhoneNumber.match_key.is_(None) & PhoneNumber.raw.in_(keys))
         owners = select(PhoneNumber.customer_id).where(having)
-        found = select(Customer).where(or_(Customer.external_id.in_(ids), Customer.id.in_(owners)))
-        for customer in session.scalars(found.order_by(Customer.id).options(selectinload(Customer.numbers))):
+        spans = select(NumberRange.customer_id).where(NumberRange.prefix.in_({key.rstrip("x") for key in keys}))
+        found = select(Customer).where(
+            or_(Customer.external_id.in_(ids), Customer.id.in_(owners), Customer.id.in_(spans))
+        )
+        parts = (selectinload(Customer.numbers), selectinload(Customer.ranges))
+        for customer in session.scalars(found.order_by(Customer.id).options(*parts)):
             self.learn(customer)
 
     def learn(self, customer: Customer) -> None:
@@ -242,6 +246,9 @@ class _Known:
             self._by_id[customer.external_id] = customer
         for number in customer.numbers:
             self._by_key.setdefault(number.match_key or number.raw, []).append(customer)
+        for span in customer.ranges:
+            if span.prefix and span.open_digits:
+                self._by_key.setdefault(_range_key(span.prefix, span.open_digits), []).append(customer)
 
     def owner(self, one: _Wanted) -> Customer | None:
         """Whom a row means; None: somebody new.
@@ -274,12 +281,26 @@ class _Known:
 def _numbers(row: Row, read_number: Reader) -> Iterator[tuple[str, str]]:
     for cell in row.cells.get("number", ()):
         for text in _split(_bare(cell.text), read_number):
+            if is_range(text):
+                if span_of(text, read_number) is None:
+                    raise _Problem("number", why_not(text, read_number))
+                yield text, cell.label
+                continue
             number = read_number(text)
             if not (number.match_key or number.tail):
                 raise _Problem(
                     "number", f"{text!r} cannot be read; write the whole number, best with + and the country"
                 )
             yield text, cell.label
+
+
+def _key(raw: str, read_number: Reader) -> str:
+    span = span_of(raw, read_number)
+    return _range_key(*span) if span else read_number(raw).match_key or raw
+
+
+def _range_key(prefix: str, open_digits: int) -> str:
+    return prefix + "x" * open_digits
 
 
 def _split(cell: str, read_number: Reader) -> list[str]:

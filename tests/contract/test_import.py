@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from sqlalchemy import Engine
+from sqlalchemy import Engine, select
 
 from lookup.numbers import NumberPlan, read
 from records import customers, users
@@ -13,7 +14,7 @@ from records.database import reading, writing
 from records.errors import Refused
 from records.intake.csv_file import ImportResult, import_customers
 from records.numbers import ReadNumber
-from records.tables import Customer
+from records.tables import Customer, NumberRange
 from records.touched import Touched
 
 
@@ -65,6 +66,62 @@ def test_every_column_arrives(database: Engine, tmp_path: Path) -> None:
             "18 Street 271, Phnom Penh",
             "rice",
         )
+
+
+def ranges(database: Engine) -> list[tuple[str, str, str | None, int | None]]:
+    with reading(database) as session:
+        rows = session.scalars(select(NumberRange).order_by(NumberRange.id))
+        return [(row.customer.name, row.raw, row.prefix, row.open_digits) for row in rows]
+
+
+WITH_RANGES = """\
+name,phone
+Rice Mill,"012 345 678; 023 988 7xx"
+Алатау,+7 (727) 250-1ххх
+"""
+
+
+def test_a_cell_may_hold_a_range_beside_a_number(database: Engine, tmp_path: Path) -> None:
+    result = run(database, tmp_path, WITH_RANGES)
+    assert counts(result) == (2, 0, 0, 0)
+    assert result.keys.ranges == {("+855239887", 2), ("+77272501", 3)}
+    assert ranges(database) == [
+        ("Rice Mill", "023 988 7xx", "+855239887", 2),
+        ("Алатау", "+7 (727) 250-1ххх", "+77272501", 3),
+    ]
+    assert counts(run(database, tmp_path, WITH_RANGES)) == (0, 0, 2, 0)
+
+
+def test_a_range_says_whose_row_it_is_as_a_number_does(database: Engine, tmp_path: Path) -> None:
+    run(database, tmp_path, "name,phone\nRice Mill,023 988 7xx\n")
+    assert counts(run(database, tmp_path, "name,phone,debt\nRice Mill,+855 23 9887 xx,5\n")) == (0, 1, 0, 0)
+    assert len(ranges(database)) == 1
+
+
+@pytest.mark.parametrize(
+    ("cell", "said"),
+    [
+        ("+855 2xxxxx", "more than 4 x"),
+        ("+855 12 34xx", "no range of whole phone numbers"),
+        ("+855 23 988 700", "a line of your own company"),
+        ("+855 17 111 222", "a phone of your own people"),
+    ],
+)
+def test_what_no_customer_can_have_is_told_with_its_row(database: Engine, tmp_path: Path, cell: str, said: str) -> None:
+    def knowing_our_line(raw: str) -> ReadNumber:
+        number = read(raw, NumberPlan("KH", "23"))
+        return replace(number, own=number.match_key == "+85523988700")
+
+    with writing(database) as session:
+        dara = users.add_user(session, "dara", "Dara", "a long password")
+        users.seat(session, dara.id, "pbx", "+85517111222", inside=False)
+    path = tmp_path / "customers.csv"
+    path.write_text(f"name,phone\nSok,012345678\nBad,{cell}\n")
+    result = import_customers(database, path, knowing_our_line)
+    assert counts(result) == (1, 0, 0, 1)
+    assert "row 3" in str(result.errors[0])
+    assert said in str(result.errors[0])
+    assert [name for name, _ in stored(database)] == ["Sok"]
 
 
 def test_the_same_file_again_changes_nothing(database: Engine, tmp_path: Path) -> None:
