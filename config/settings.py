@@ -20,6 +20,8 @@ from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
+from config.card_fields import Field, Query, faults
+
 DEFAULT_PATH = Path("ringcard.toml")
 
 Policy = Literal["name", "route", "leave"]
@@ -145,6 +147,8 @@ class Settings:
     log: Log = field(default_factory=Log)
     trunks: Mapping[str, Trunk] = field(default_factory=dict)
     dids: Mapping[str, Did] = field(default_factory=dict)
+    fields: Mapping[str, Field] = field(default_factory=dict)  # of the card, built-in ones or new, by name
+    queries: Mapping[str, Query] = field(default_factory=dict)  # that fill fields from other databases, by name
 
     @property
     def data_dir(self) -> Path:
@@ -215,7 +219,7 @@ def load(path: Path | None = None, environ: Mapping[str, str] = os.environ) -> S
         raise SettingsError(f"{chosen}: {exc}" if raw else str(exc)) from None
     home = chosen.absolute().parent
     settings = replace(settings, store=replace(settings.store, data_dir=str(home / settings.store.data_dir)))
-    return replace(
+    settings = replace(
         settings,
         asterisk=replace(
             settings.asterisk, password=_secret(settings.asterisk.password, settings.asterisk.password_file, home)
@@ -225,7 +229,13 @@ def load(path: Path | None = None, environ: Mapping[str, str] = os.environ) -> S
             secret=_secret(settings.desk.secret, settings.desk.secret_file, home),
             dialplan_token=_secret(settings.desk.dialplan_token, settings.desk.dialplan_token_file, home),
         ),
+        queries={
+            name: replace(query, url=_secret(query.url, query.url_file, home))
+            for name, query in settings.queries.items()
+        },
     )
+    _check_card(settings, read_files=True)
+    return settings
 
 
 def _named(path: Path | None, environ: Mapping[str, str]) -> Path | None:
@@ -358,6 +368,12 @@ def _check(settings: Settings) -> None:
         if url.partition("://")[0] not in schemes or not _readable(url):
             beginnings = " or ".join(f"{scheme}://" for scheme in schemes)
             raise SettingsError(f"{where} = {url!r} is no address; write one that begins with {beginnings}")
+    _check_card(settings)
+
+
+def _check_card(settings: Settings, read_files: bool = False) -> None:
+    for fault in faults(settings.fields, settings.queries, read_files):
+        raise SettingsError(fault)
 
 
 def _readable(url: str) -> bool:

@@ -6,8 +6,9 @@ away, so an upgraded program never trips over what an older one cached.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import msgspec
 import orjson
@@ -78,6 +79,8 @@ class Card:
     deputy: Person | None = None  # the manager's deputy
     team: tuple[Phone, ...] = ()  # phones of the manager's team
     last_task: CardTask | None = None
+    external_id: str = ""  # the company's own; empty: none
+    custom: Mapping[str, Any] = field(default_factory=dict)  # values of the company's own fields, by name
 
 
 ORDERS_SHOWN = 5

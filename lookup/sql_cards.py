@@ -191,6 +191,13 @@ class _Json:
         )
         return func.coalesce(written, "")
 
+    def kept(self, column: Any) -> ColumnElement[Any]:
+        """An object that somebody kept in a column of JSON; an empty one where there is something else in it."""
+        if self._sqlite:
+            valid = func.json_valid(column) == 1
+            return func.json(case((valid, case((func.json_type(column) == "object", column), else_="{}")), else_="{}"))
+        return case((func.jsonb_typeof(column) == "object", column), else_=literal_column("'{}'::jsonb"))
+
     def one(self, row: Select[Any]) -> ColumnElement[Any]:
         """The only row's object, or null."""
         value = row.scalar_subquery()
@@ -276,6 +283,8 @@ def _card(json: _Json) -> ColumnElement[Any]:
         deputy=_deputy(json),
         team=_team(json),
         last_task=_last_task(json),
+        external_id=func.coalesce(Customer.external_id, ""),
+        custom=json.kept(Customer.custom),
     )
 
 

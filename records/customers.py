@@ -15,6 +15,7 @@ from sqlalchemy import and_, delete, func, or_, select, update
 from sqlalchemy.orm import Session, selectinload
 
 from records.calls import calls_of_customer
+from records.custom import with_values
 from records.errors import Conflict, NotFound, Refused
 from records.numbers import Reader, phone_number
 from records.pages import Page, at_most, cursor, values_of
@@ -45,9 +46,12 @@ CHANGEABLE = frozenset(
         "debt_minor",
         "currency",
         "manager_id",
+        "custom",
     }
 )
-"""What `change_customer` takes."""
+"""What `change_customer` takes. `custom` are values by field, as `records.custom` reads them: those that are named
+change, None takes one away, and the others stay.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -232,7 +236,10 @@ def _apply(session: Session, customer: Customer, changes: Mapping[str, Any]) -> 
     if unknown := sorted(set(changes) - CHANGEABLE):
         raise Refused(f"a customer has no {', '.join(unknown)}; known are {', '.join(sorted(CHANGEABLE))}")
     for field, value in changes.items():
-        setattr(customer, field, value.strip() if isinstance(value, str) else value)
+        if field == "custom":
+            customer.custom = with_values(customer.custom, value)
+        else:
+            setattr(customer, field, value.strip() if isinstance(value, str) else value)
     customer.external_id = customer.external_id or None
     if not customer.name:
         raise Refused("a customer needs a name; for a company without a person write the company's")

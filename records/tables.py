@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from typing import Any, ClassVar
 
 from sqlalchemy import (
+    JSON,
     BigInteger,
     DateTime,
     Dialect,
@@ -21,7 +22,9 @@ from sqlalchemy import (
     String,
     TypeDecorator,
     UniqueConstraint,
+    text,
 )
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
 
 NAMES = {
@@ -121,6 +124,11 @@ class Customer(Base):
     photo: Mapped[str] = mapped_column(default="")  # SHA-256 of the re-encoded picture in data_dir/photos; empty: none
     debt_minor: Mapped[int] = mapped_column(BigInteger, default=0)  # what the customer owes us; negative: we owe
     currency: Mapped[str] = mapped_column(default="USD")
+    # Values of the company's own fields by name, as `records.custom` makes them. Not a table of their own: a lookup
+    # reads them without one more search, and several that change together are one change of one row.
+    custom: Mapped[dict[str, Any]] = mapped_column(
+        JSON().with_variant(JSONB(), "postgresql"), default=dict, server_default=text("'{}'")
+    )
     manager_id: Mapped[int | None] = mapped_column(ForeignKey("users.id"), index=True)
     version: Mapped[int] = mapped_column(default=1)  # grows with every change that a card shows
     created_at: Mapped[datetime]

@@ -6,7 +6,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from sqlalchemy import Engine, event
+from sqlalchemy import Engine, event, text
 
 from lookup.answers import Number
 from lookup.card import Card, CardNumber, CardOrder, CardTask, Choice, Match, Money, Person, Phone, from_bytes, to_bytes
@@ -449,6 +449,8 @@ async def test_the_whole_card_arrives(database: Engine, cards: SqlCards) -> None
             debt_minor=9_007_199_254_740_993,
             currency="KHR",
             manager_id=1,
+            external_id="A-17",
+            custom={"grade": 'ប្រាក់ "gold"', "limit": {"minor": 5, "currency": "USD"}, "vip": True, "score": 1.5},
         ),
         PhoneNumber(customer_id=1, raw="023 900 000 ext 5", e164="+85523900000", label="work", ext="5"),
         PhoneNumber(customer_id=1, raw="ask for him", label="home"),
@@ -478,7 +480,26 @@ async def test_the_whole_card_arrives(database: Engine, cards: SqlCards) -> None
         deputy=Person(2, "Dara", (phone_102,)),
         team=(phone_101, mobile, phone_102),
         last_task=CardTask("Call back", "open", "2026-03-02T12:00:00Z", "Dara"),
+        external_id="A-17",
+        custom={"grade": 'ប្រាក់ "gold"', "limit": {"minor": 5, "currency": "USD"}, "vip": True, "score": 1.5},
     )
+
+
+@pytest.mark.parametrize("kept", ["[1, 2]", '"gold"', "7", "null", "not JSON", ""])
+async def test_what_is_no_object_of_values_takes_no_card_away(database: Engine, cards: SqlCards, kept: str) -> None:
+    write(database, *known())
+    if database.dialect.name == "postgresql" and kept in ("not JSON", ""):
+        kept = "[]"  # it takes nothing but JSON
+    with writing(database) as session:
+        session.execute(
+            text(
+                "UPDATE customers SET custom = CAST(:kept AS jsonb)"
+                if database.dialect.name == "postgresql"
+                else "UPDATE customers SET custom = :kept"
+            ),
+            {"kept": kept},
+        )
+    assert (await only(cards)).custom == {}
 
 
 async def test_current_orders_come_newest_first_and_the_old_ones_stay_away(database: Engine, cards: SqlCards) -> None:

@@ -195,6 +195,11 @@ Says = Callable[[Card], object]
 CARDS: dict[str, tuple[Says, object, Sequence[str]]] = {
     "a name": (lambda card: card.name, "Sok D.", ["UPDATE customers SET name = 'Sok D.' WHERE id = 1"]),
     "a debt": (lambda card: card.debt.minor, 125_00, ["UPDATE customers SET debt_minor = 12500 WHERE id = 1"]),
+    "a value of the company's own field": (
+        lambda card: card.custom,
+        {"grade": "Gold"},
+        ["""UPDATE customers SET custom = '{"grade": "Gold"}' WHERE id = 1"""],
+    ),
     "another manager": (
         lambda card: card.manager and card.manager.name,
         "Kim",

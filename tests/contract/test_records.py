@@ -153,6 +153,26 @@ def test_of_two_people_who_edit_at_once_the_second_is_told(database: Engine) -> 
         assert session.query(Customer).one().note == "first"
 
 
+def test_values_of_the_companys_own_fields_change_one_by_one(database: Engine) -> None:
+    limit = {"minor": 500_000, "currency": "USD"}
+    with writing(database) as session:
+        sok = add(session, "Sok", "012 345 678", custom={"grade": "Gold"})
+    with writing(database) as session:
+        changed, touched = customers.change_customer(
+            session, sok.id, {"custom": {"limit": limit, "vip": True}}, if_version=sok.version
+        )
+        assert changed.custom == {"grade": "Gold", "limit": limit, "vip": True}
+        assert touched.keys == {"+85512345678"}
+    with writing(database) as session:
+        customers.change_customer(session, sok.id, {"custom": {"grade": None}, "note": "no grade any more"})
+        with pytest.raises(Refused, match="by the name of their field"):
+            customers.change_customer(session, sok.id, {"custom": ["Gold"]})
+    with reading(database) as session:
+        page = customers.customer_page(session, sok.id)
+        assert page is not None
+        assert page.customer.custom == {"limit": limit, "vip": True}
+
+
 def test_an_external_id_belongs_to_one_customer(database: Engine) -> None:
     with writing(database) as session:
         add(session, "A", external_id="7")

@@ -45,6 +45,8 @@ cards = st.builds(
     deputy=people,
     team=phones,
     last_task=st.none() | st.builds(CardTask, texts, texts, texts, texts),
+    external_id=texts,
+    custom=st.dictionaries(texts, texts | st.integers(-(2**53), 2**53) | st.booleans(), max_size=3),
 )
 matches = st.builds(Match, cards, texts, st.none() | st.builds(Choice, texts, texts))
 
@@ -58,6 +60,7 @@ CARD = Card(
     manager=Person(1, "Sok Dara", (Phone("pbx", "101"), Phone("", "+85577111222", inside=False))),
     team=(Phone("pbx", "102"),),
     last_task=CardTask("Call back", "open", "2026-03-02T08:00:00Z", "Sok Dara"),
+    custom={"grade": "gold", "limit": {"minor": 500, "currency": "USD"}},
 )
 
 

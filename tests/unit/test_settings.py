@@ -11,9 +11,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import config
+from config.card_fields import Field, Query
 from config.settings import Did, Policy, Settings, SettingsError, Trunk, load, parse
 
 SAMPLE = Path(config.__file__).parent / "ringcard.toml"
+
+
+ERP = {"url": "sqlite:////var/lib/erp.db", "sql": "SELECT 1 AS one"}
 
 
 def refused(raw: dict[str, Any], environ: dict[str, str] | None = None) -> str:
@@ -44,6 +48,8 @@ def test_what_the_shipped_file_shows_as_an_example_is_valid_and_names_every_key(
     assert parse(raw).did("85523900001") == Did("route")
     assert list(raw["trunks"]["default"]) == [key.name for key in fields(Trunk)]
     assert list(raw["dids"]["+85523900001"]) == [key.name for key in fields(Did)]
+    assert list(raw["fields"]["credit_limit"]) == [key.name for key in fields(Field)]
+    assert list(raw["queries"]["erp"]) == [key.name for key in fields(Query)]
 
 
 def test_the_shipped_file_keeps_no_secret() -> None:
@@ -100,10 +106,67 @@ def test_the_shipped_file_keeps_no_secret() -> None:
             "store.redis_url = 'http://x' is no address; write one that begins with redis://",
         ),
         ({"store": {"database_url": "mysql://x"}}, "begins with sqlite:// or postgresql+psycopg://"),
+        (
+            {"fields": {"vip": {"type": "bool"}}},
+            "fields.vip.type = 'bool'; write one of 'text', 'number', 'money', 'date'",
+        ),
+        ({"fields": {"VIP": {}}}, "fields.VIP: names are made of small letters, digits and _"),
+        ({"fields": {"name": {}}}, "fields.name: name means something else of a customer; choose another name"),
+        (
+            {"fields": {"vip": {"roles": ["agents"]}}},
+            "fields.vip.roles has 'agents'; write some of 'agent', 'supervisor'",
+        ),
+        ({"fields": {"debt": {"type": "money"}}}, "debt is a built-in field, which takes only label, order and roles"),
+        ({"fields": {"debt": {"default": "none"}}}, "fields.debt.default: debt is a built-in field"),
+        ({"fields": {"grade": {"type": "choice"}}}, "fields.grade is a choice; write what of: choices = ["),
+        ({"fields": {"grade": {"choices": ["a"]}}}, 'fields.grade.choices go with type = "choice"'),
+        ({"fields": {"limit": {"source": "erp"}}}, "fields.limit.source = 'erp'; write QUERY.COLUMN"),
+        (
+            {"fields": {"limit": {"source": "epr.limit"}}, "queries": {"erp": ERP}},
+            "fields.limit.source = 'epr.limit': there is no [queries.epr]; did you mean erp?",
+        ),
+        ({"queries": {"erp": {"sql": "SELECT 1"}}}, "queries.erp.url is missing; write the database's address"),
+        ({"queries": {"erp": {**ERP, "url": "erp.db"}}}, "queries.erp.url is no address"),
+        ({"queries": {"erp": {**ERP, "limit_ms": 0}}}, "queries.erp.limit_ms = 0; write milliseconds from 1 to 60000"),
+        ({"queries": {"erp": {**ERP, "sql": ""}}}, "queries.erp.sql is missing; write one SELECT"),
     ],
 )
 def test_what_cannot_work_is_refused_with_what_to_write_instead(raw: dict[str, Any], said: str) -> None:
     assert said in refused(raw)
+
+
+@pytest.mark.parametrize(
+    ("sql", "said"),
+    [
+        ("UPDATE accounts SET balance = 0 WHERE id = :customer_id", "must be one SELECT: a query only reads"),
+        ("SELECT 1; DROP TABLE accounts", "has a semicolon"),
+        ("SELECT balance FROM accounts WHERE phone = '%s'", "has %s, and nothing is ever pasted"),
+        (
+            "SELECT balance FROM accounts WHERE phone = %s",
+            "has %s, and nothing is ever pasted into SQL; write a parameter",
+        ),
+        ("SELECT balance FROM accounts WHERE phone = %(number)s", "has %(number)s, and nothing is ever pasted"),
+        ("SELECT balance FROM accounts WHERE phone = {number}", "has {number}, and nothing is ever pasted"),
+        ("SELECT balance FROM accounts WHERE phone = ':number'", "take :number out of its quotes"),
+        ("SELECT balance FROM accounts WHERE phone LIKE '%' || ':number'", "take :number out of its quotes"),
+        ("SELECT balance FROM accounts WHERE phone = :nubmer", "has :nubmer; known are :number, :customer_id"),
+    ],
+)
+def test_a_query_that_pastes_or_writes_is_refused(sql: str, said: str) -> None:
+    assert said in refused({"queries": {"erp": {**ERP, "sql": sql}}})
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "SELECT balance FROM accounts WHERE code = :external_id",
+        "select sum(x) as total from o where state = 'open; now' and phone like '%' || right(:number, 9)",
+        "WITH o AS (SELECT 1 AS n) -- what's open\nSELECT n, now()::date FROM o WHERE :customer_id > 0",
+        "SELECT 'it''s 12:30' AS said",
+    ],
+)
+def test_a_query_that_reads_is_taken(sql: str) -> None:
+    assert parse({"queries": {"erp": {**ERP, "sql": sql}}}).queries["erp"].sql == sql
 
 
 names = st.sampled_from(
@@ -205,13 +268,19 @@ def test_paths_are_taken_from_the_folder_of_the_file(tmp_path: Path) -> None:
 def test_secrets_are_read_from_their_files(tmp_path: Path) -> None:
     for name in ("ari", "desk", "dialplan"):
         (tmp_path / name).write_text(f"secret of {name}\n")
+    (tmp_path / "erp").write_text("sqlite:////var/lib/erp.db\n")
     path = tmp_path / "ringcard.toml"
     path.write_text(
         '[asterisk]\npassword_file = "ari"\n[desk]\nsecret_file = "desk"\ndialplan_token_file = "dialplan"\n'
+        '[queries.erp]\nurl_file = "erp"\nsql = "SELECT 1 AS one"\n'
     )
     settings = load(path, {})
     assert settings.asterisk.password == "secret of ari"
     assert (settings.desk.secret, settings.desk.dialplan_token) == ("secret of desk", "secret of dialplan")
+    assert settings.queries["erp"].url == "sqlite:////var/lib/erp.db"
+    (tmp_path / "erp").write_text("\n")
+    with pytest.raises(SettingsError, match=r"queries\.erp\.url is missing"):
+        load(path, {})
 
 
 def test_a_secret_file_that_is_missing_is_named(tmp_path: Path) -> None:

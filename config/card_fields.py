@@ -1,0 +1,167 @@
+"""Fields of the card, and the queries of other databases that fill some of them: what settings can say of these.
+
+`faults` finds what cannot work, before anything is started. It reads a query's SQL only as far as it must to refuse
+what would paste a caller's number into it, or do more than read; the databases refuse the rest.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass, fields
+from typing import Literal, get_args
+
+FieldType = Literal["text", "number", "money", "date", "yes/no", "link", "choice"]
+Role = Literal["agent", "supervisor", "administrator"]
+
+ROLES: tuple[str, ...] = get_args(Role)
+
+BUILT_IN = {
+    "company": "Company",
+    "debt": "Owes",
+    "manager": "Manager",
+    "numbers": "Other numbers",
+    "email": "E-mail",
+    "address": "Address",
+    "last_task": "Last task",
+    "orders": "Current orders",
+    "note": "Note",
+}
+"""Fields that every card has, with their labels, in the order of a card that nobody arranged."""
+
+TAKEN = frozenset(
+    {"id", "customer_id", "external_id", "version", "name", "photo", "phone", "currency", "custom", "fields"}
+)
+"""Names that say something else of a customer, here or in an import."""
+
+PARAMETERS = ("number", "customer_id", "external_id", "name", "company", "email")
+"""What a query may ask with."""
+
+LONGEST_MS = 60_000
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """One field of the card. Its name is a built-in one's, or that under which the customers' own values are kept."""
+
+    label: str = ""  # empty: a built-in one's own, else made of the name
+    type: FieldType = "text"
+    source: str = ""  # empty: kept with the customer; else QUERY.COLUMN
+    order: int = 0  # smaller comes first; 0: a built-in one at its place (100, 200 ...), another after these
+    default: str = ""  # shown where there is no value
+    choices: tuple[str, ...] = ()  # of a choice
+    roles: tuple[str, ...] = ROLES  # who sees it; nobody: it is on no card
+
+    @property
+    def query(self) -> str:
+        """The query that gives it; empty: none does."""
+        return self.source.partition(".")[0]
+
+    @property
+    def column(self) -> str:
+        return self.source.partition(".")[2].lower()
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """A question to another database of the company's: its first row's columns become values of fields."""
+
+    url: str = ""  # an SQLAlchemy URL
+    url_file: str = ""  # read instead of url when set
+    sql: str = ""  # one SELECT, with :number and the like
+    limit_ms: int = 2000  # one answer may take this long; the card does not wait for it
+    cache_s: int = 60  # how long an answer is good for the next call
+
+
+def faults(card_fields: Mapping[str, Field], queries: Mapping[str, Query], read_files: bool = False) -> Iterator[str]:
+    """What is wrong, each in a sentence that names the key and says what to write. `read_files`: url_file was read."""
+    for name, query in queries.items():
+        yield from _faults_of_query(f"queries.{name}", name, query, read_files)
+    for name, field in card_fields.items():
+        yield from _faults_of_field(f"fields.{name}", name, field, queries)
+
+
+def parameters(sql: str) -> frozenset[str]:
+    """Names of the parameters in a statement, read as SQLAlchemy reads them."""
+    return frozenset(_PARAMETER.findall(_without_quoted(sql)))
+
+
+_NAME = re.compile(r"[a-z][a-z0-9_]*")
+_PARAMETER = re.compile(r"(?<![:\w\\]):(\w+)(?!:)")
+_PASTED = re.compile(r"%s|%\(\w+\)s|\{\w*\}|\$\{?\w+\}?")
+_COMMENT = r"--[^\n]*|/\*.*?\*/"
+_QUOTED = re.compile(rf"'(?:[^']|'')*'|\"(?:[^\"]|\"\")*\"|{_COMMENT}", re.DOTALL)
+
+
+def _faults_of_field(where: str, name: str, field: Field, queries: Mapping[str, Query]) -> Iterator[str]:
+    yield from _faults_of_name(where, name)
+    if name in TAKEN:
+        yield f"{where}: {name} means something else of a customer; choose another name"
+    for role in field.roles:
+        if role not in ROLES:
+            yield f"{where}.roles has {role!r}; write some of {', '.join(map(repr, ROLES))}"
+    if name in BUILT_IN:
+        for key in fields(Field):
+            if key.name not in ("label", "order", "roles") and getattr(field, key.name) != key.default:
+                yield f"{where}.{key.name}: {name} is a built-in field, which takes only label, order and roles"
+        return
+    if field.type == "choice" and not field.choices:
+        yield f'{where} is a choice; write what of: choices = ["one", "another"]'
+    if field.choices and field.type != "choice":
+        yield f'{where}.choices go with type = "choice"'
+    if field.source and not (_NAME.fullmatch(field.query) and field.column):
+        yield f"{where}.source = {field.source!r}; write QUERY.COLUMN, or nothing for a value of your own"
+    elif field.source and field.query not in queries:
+        yield f"{where}.source = {field.source!r}: there is no [queries.{field.query}]{_nearest(field.query, queries)}"
+
+
+def _faults_of_query(where: str, name: str, query: Query, read_files: bool) -> Iterator[str]:
+    yield from _faults_of_name(where, name)
+    if not query.url and (read_files or not query.url_file):
+        yield f"{where}.url is missing; write the database's address, like postgresql+psycopg://user@host/database"
+    elif query.url and not re.match(r"[a-z][a-z0-9]*(\+[a-z0-9_]+)?://", query.url):
+        yield f"{where}.url is no address; write one like postgresql+psycopg://user@host/database"
+    if not 0 < query.limit_ms <= LONGEST_MS:
+        yield f"{where}.limit_ms = {query.limit_ms}; write milliseconds from 1 to {LONGEST_MS}"
+    yield from _faults_of_sql(f"{where}.sql", query.sql)
+
+
+def _faults_of_sql(where: str, sql: str) -> Iterator[str]:
+    if not sql.strip():
+        yield f"{where} is missing; write one SELECT, like SELECT balance FROM accounts WHERE id = :external_id"
+        return
+    bare = _without_quoted(sql).strip()
+    if not re.match(r"(?i)(select|with)\b", bare):
+        yield f"{where} must be one SELECT: a query only reads"
+    if ";" in bare:
+        yield f"{where} has a semicolon; write one SELECT, and no semicolon at its end"
+    quoted = _QUOTED.findall(sql)
+    if pasted := _PASTED.search(bare) or next(filter(None, (_PASTED.fullmatch(text[1:-1]) for text in quoted)), None):
+        yield (
+            f"{where} has {pasted.group()}, and nothing is ever pasted into SQL; "
+            f"write a parameter instead: {_named(PARAMETERS)}"
+        )
+    for text in quoted:
+        if inside := _PARAMETER.search(text):
+            yield f"{where}: take :{inside.group(1)} out of its quotes; the database is given the value as it is"
+    for unknown in sorted(parameters(sql) - set(PARAMETERS)):
+        yield f"{where} has :{unknown}; known are {_named(PARAMETERS)}"
+
+
+def _faults_of_name(where: str, name: str) -> Iterator[str]:
+    if not _NAME.fullmatch(name):
+        yield f"{where}: names are made of small letters, digits and _, and begin with a letter"
+
+
+def _without_quoted(sql: str) -> str:
+    return _QUOTED.sub("''", sql)
+
+
+def _named(names: Collection[str]) -> str:
+    return ", ".join(f":{name}" for name in names)
+
+
+def _nearest(name: str, known: Collection[str]) -> str:
+    near = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
+    return f"; did you mean {near[0]}?" if near else ""
