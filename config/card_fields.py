@@ -18,17 +18,19 @@ Role = Literal["agent", "supervisor", "administrator"]
 ROLES: tuple[str, ...] = get_args(Role)
 
 BUILT_IN = {
-    "company": "Company",
+    "company": "",
     "debt": "Owes",
     "manager": "Manager",
     "numbers": "Other numbers",
-    "email": "E-mail",
-    "address": "Address",
+    "email": "Contact",
+    "address": "Contact",
     "last_task": "Last task",
     "orders": "Current orders",
-    "note": "Note",
+    "note": "",
 }
-"""Fields that every card has, with their labels, in the order of a card that nobody arranged."""
+"""Fields that every card has, with their labels, in the order of a card that nobody arranged. Without a label the
+company stands under the name, and the note for itself; neighbours with one label are shown as one.
+"""
 
 TAKEN = frozenset(
     {"id", "customer_id", "external_id", "version", "name", "photo", "phone", "currency", "custom", "fields"}

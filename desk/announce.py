@@ -16,7 +16,7 @@ from desk import formats
 from desk.live import Event
 from desk.people import Reader
 from desk.services import Services
-from desk.views import CallView, TeamCallView, call_view, team_view
+from desk.views import CallView, Sheet, TeamCallView, call_view, team_view
 from lookup.notices import LiveCall
 
 
@@ -42,7 +42,7 @@ class Audience:
         """The call as this reader sees it; None when it is not theirs to see."""
         directory = await self.desk.people.directory()
         cards = await self.desk.cards.of(call)
-        card = call_view(call, cards, self.reader, directory)
+        card = call_view(call, cards, self.reader, directory, Sheet(self.desk.layout))
         team = team_view(call, cards, self.reader, directory)
         return Shown(call.call_id, call.version, card, team) if card or team else None
 

@@ -9,7 +9,7 @@ from fastapi import APIRouter, Request
 
 from desk.services import Desk
 from desk.sessions import SignedIn, TheReader
-from desk.views import customer_view
+from desk.views import Sheet, customer_view, reason_for
 from lookup.answers import Caller, Found, Withheld
 
 router = APIRouter(prefix="/api/v1")
@@ -37,11 +37,13 @@ async def lookup(desk: Desk, reader: TheReader, number: str, trunk: str = "", pr
     if not isinstance(answer, Withheld):
         result["number"] = asdict(answer.number)
     if isinstance(answer, Found):
+        sheet = Sheet(desk.layout)
         result |= {
+            "reason": reason_for(reader, answer.reason, answer.candidates, sheet),
             "tier": answer.tier,
             "source": answer.source,
             "chosen": answer.chosen.customer_id if answer.chosen else None,
-            "candidates": [asdict(customer_view(card, reader)) for card in answer.candidates],
+            "candidates": [asdict(customer_view(card, reader, sheet)) for card in answer.candidates],
         }
     return result
 

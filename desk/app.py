@@ -11,10 +11,11 @@ from starlette.responses import Response
 from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
-from desk import api, calls, customers, dialplan, events, health, phones, problems, sign_in, today
+from desk import api, calls, customers, dialplan, events, fields, health, phones, problems, sign_in, today
 from desk.cards import LiveCards
 from desk.directory import People
 from desk.guard import Guard
+from desk.layout import Layout, placed
 from desk.live import Hub
 from desk.pages import STATIC, Pages
 from desk.parts import DeskParts
@@ -31,6 +32,8 @@ ROUTERS = (
     api.router,
     customers.pages,
     customers.api,
+    fields.pages,
+    fields.api,
     calls.pages,
     calls.api,
     phones.router,
@@ -73,7 +76,9 @@ def _services(parts: DeskParts) -> Services:
     people = People(store)
     hub = Hub(parts.live, parts.notices)
     sessions = Sessions(parts.settings, parts.secret, people)
-    return Services(parts, store, people, hub, LiveCards(parts, hub), sessions, Pages(parts), parts.clock())
+    layout = Layout(placed(parts.settings.fields), parts.settings.company.currency)
+    pages = Pages(parts, layout)
+    return Services(parts, store, people, hub, layout, LiveCards(parts, hub), sessions, pages, parts.clock())
 
 
 @contextlib.asynccontextmanager

@@ -59,7 +59,8 @@ async def log(
 ) -> dict[str, Any]:
     """Calls of one day of the company (today when none is given), newest first; `next` leads to the next page."""
     rows = await desk.store.read(_reading(desk, day or desk.today(), reader.sees, after, limit))
-    return {"items": [call_facts(row) for row in rows.items], "next": rows.next}
+    sees = desk.layout.names_seen_by(reader.role)
+    return {"items": [call_facts(row, sees) for row in rows.items], "next": rows.next}
 
 
 @api.get("/calls/{call_id}")
@@ -76,11 +77,13 @@ async def one(desk: Desk, reader: TheReader, call_id: str) -> dict[str, Any]:
         }
         for leg in row.legs
     ]
-    return {**call_facts(row), "legs": legs}
+    return {**call_facts(row, desk.layout.names_seen_by(reader.role)), "legs": legs}
 
 
-def call_facts(row: CallRow) -> dict[str, Any]:
-    """A call as the API writes it; names of the facts are those of the contract."""
+def call_facts(row: CallRow, sees: Collection[str]) -> dict[str, Any]:
+    """A call as the API writes it; names of the facts are those of the contract. `sees`: fields of the card that the
+    reader may see; why it rang there names the manager.
+    """
     return {
         "call_id": row.call_id,
         "linkedid": row.linkedid,
@@ -99,7 +102,7 @@ def call_facts(row: CallRow) -> dict[str, Any]:
         "customer_id": row.customer_id,
         "customer_name": row.customer.name if row.customer else None,
         "answered_by": row.answered_by.name if row.answered_by else None,
-        "reason": row.reason,
+        "reason": row.reason if "manager" in sees else "",
         "hangup_by": row.hangup_by,
         "hangup_cause": row.hangup_cause,
     }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any
 from urllib.parse import urlencode
 
@@ -9,6 +10,7 @@ from fastapi import APIRouter, Request
 from fastapi.responses import RedirectResponse, Response
 from sqlalchemy.orm import Session
 
+from desk.fields import own_fields
 from desk.formats import rfc3339
 from desk.people import Reader
 from desk.services import Desk
@@ -47,7 +49,14 @@ async def card_page(request: Request, desk: Desk, session: SignedIn, customer_id
     page = await desk.store.read(lambda records: whole(records, customer_id))
     directory = await desk.people.directory()
     return await desk.pages.page(
-        request, session, "customer.html", all=page, customer=page.customer, directory=directory
+        request,
+        session,
+        "customer.html",
+        all=page,
+        customer=page.customer,
+        directory=directory,
+        own=own_fields(desk, page.customer, session.reader),
+        may_change=bool(desk.layout.kept_seen_by(session.reader.role)),
     )
 
 
@@ -55,14 +64,20 @@ async def card_page(request: Request, desk: Desk, session: SignedIn, customer_id
 async def list_json(desk: Desk, reader: TheReader, q: str = "", after: str = "", limit: int = SHOWN) -> dict[str, Any]:
     """Customers by name; `q` is the beginning of a word of the name or company, or digits of a number."""
     found = await desk.store.read(lambda records: list_customers(records, search=q[:LONGEST], after=after, limit=limit))
-    return {"items": [customer_facts(customer, reader) for customer in found.items], "next": found.next}
+    sees = desk.layout.names_seen_by(reader.role)
+    return {"items": [customer_facts(customer, reader, sees) for customer in found.items], "next": found.next}
 
 
 @api.get("/customers/{customer_id}")
 async def one_json(desk: Desk, reader: TheReader, customer_id: int) -> dict[str, Any]:
     """One customer's card, as you may see it."""
     page = await desk.store.read(lambda records: whole(records, customer_id))
-    tasks = [{"title": task.title, "state": task.state, "due_at": rfc3339(task.due_at)} for task in page.tasks]
+    sees = desk.layout.names_seen_by(reader.role)
+    tasks = [
+        {"title": task.title, "state": task.state, "due_at": rfc3339(task.due_at)}
+        for task in page.tasks
+        if "last_task" in sees
+    ]
     orders = [
         {
             "number": order.number,
@@ -72,8 +87,9 @@ async def one_json(desk: Desk, reader: TheReader, customer_id: int) -> dict[str,
             "placed_at": rfc3339(order.placed_at),
         }
         for order in page.orders
+        if "orders" in sees
     ]
-    return {**customer_facts(page.customer, reader), "orders": orders, "tasks": tasks}
+    return {**customer_facts(page.customer, reader, sees), "orders": orders, "tasks": tasks}
 
 
 def whole(session: Session, customer_id: int) -> CustomerPage:
@@ -84,21 +100,21 @@ def whole(session: Session, customer_id: int) -> CustomerPage:
     return page
 
 
-def customer_facts(customer: Customer, reader: Reader) -> dict[str, Any]:
+def customer_facts(customer: Customer, reader: Reader, sees: Collection[str]) -> dict[str, Any]:
+    """`sees`: fields of the card that the reader may see; what they may not is empty, or null."""
     return {
         "customer_id": customer.id,
         "external_id": customer.external_id,
         "version": customer.version,
         "name": customer.name,
-        "company": customer.company,
-        "email": customer.email,
-        "address": customer.address,
-        "note": customer.note,
+        **{name: getattr(customer, name) if name in sees else "" for name in ("company", "email", "address", "note")},
         "photo": f"/photos/{customer.photo}" if customer.photo else None,
-        "debt": money(customer.debt_minor, customer.currency, reader),
-        "manager": customer.manager.name if customer.manager else None,
+        "debt": money(customer.debt_minor, customer.currency, reader) if "debt" in sees else None,
+        "manager": customer.manager.name if customer.manager and "manager" in sees else None,
         "numbers": [
-            {"number": item.e164 or item.raw, "label": item.label, "ext": item.ext} for item in customer.numbers
+            {"number": item.e164 or item.raw, "label": item.label, "ext": item.ext}
+            for item in customer.numbers
+            if "numbers" in sees
         ],
         "updated_at": rfc3339(customer.updated_at),
     }

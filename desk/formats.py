@@ -71,6 +71,11 @@ def day(when: datetime, zone: tzinfo, today: date) -> str:
     return f"{local.day} {local:%b}" if local.year == today.year else f"{local.day} {local:%b %Y}"
 
 
+def full_date(when: date) -> str:
+    """ "14 Mar 2026" """
+    return f"{when.day} {when:%b %Y}"
+
+
 def lasting(seconds: float | None) -> str:
     """ "12 s", "3:25 min", "1:04 h"; empty when there is none."""
     if seconds is None:

@@ -20,6 +20,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoes
 from config.settings import Settings
 from desk import formats
 from desk.announce import Audience
+from desk.layout import Layout
 from desk.parts import DeskParts
 from desk.people import Reader
 from desk.services import services_of
@@ -33,7 +34,8 @@ STATIC = HERE / "static"
 class Pages:
     """Renders templates. One per application."""
 
-    def __init__(self, parts: DeskParts) -> None:
+    def __init__(self, parts: DeskParts, layout: Layout) -> None:
+        self._layout = layout
         self._clock = parts.clock
         self._settings: Settings = parts.settings
         self._zone = ZoneInfo(parts.settings.company.time_zone)
@@ -45,6 +47,7 @@ class Pages:
             lstrip_blocks=True,
         )
         self._templates.globals |= {"company": parts.settings.company.name, "static": static_url, "sight": sight}
+        self._templates.globals["label"] = layout.label
         self._templates.filters |= {
             "amount": formats.amount,
             "number": formats.number,
@@ -67,6 +70,7 @@ class Pages:
         live = await Audience(desk, session.reader).show_all(calls) if desk.hub.up else []
         frame = {
             "reader": session.reader,
+            "sees": self._layout.names_seen_by(session.reader.role),
             "session_tag": session.tag,
             "path": request.url.path,
             "cards": [item.card for item in live if item.card and item.card.state in ("ringing", "talking")],

@@ -1,7 +1,8 @@
 """What a phone fetches during a call, by a signed address and without a session: card, picture, vCard.
 
 The address is the whole permission, and it travels in SIP headers: so it is for one customer and some minutes, the
-card leaves amounts out, and an address that is wrong or too old gets the same short refusal.
+card leaves amounts out and what some role may not see, and an address that is wrong or too old gets the same short
+refusal.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ async def card(request: Request, desk: Desk, token: str) -> Response:
     if link is None or customer is None:
         return PlainTextResponse(REFUSED, 404)
     photo = make(desk.parts.secret, "photo", customer.id, link.call_id, link.expires_at) if customer.photo else ""
-    return desk.pages.plain(request, "phone_card.html", customer=customer, photo=photo)
+    return desk.pages.plain(request, "phone_card.html", customer=customer, photo=photo, sees=_sees(desk))
 
 
 @router.get("/p/{token}.jpg")
@@ -45,7 +46,7 @@ async def contact(desk: Desk, token: str) -> Response:
     _, customer = await _allowed(desk, token, "vcard")
     if customer is None:
         return PlainTextResponse(REFUSED, 404)
-    return Response(vcard.of(customer), media_type="text/vcard; charset=utf-8")
+    return Response(vcard.of(customer, _sees(desk)), media_type="text/vcard; charset=utf-8")
 
 
 @router.get("/photos/{name}")
@@ -55,6 +56,11 @@ async def photo_for_the_desk(desk: Desk, session: SignedIn, name: str) -> Respon
     if response.status_code == 200:
         response.headers["Cache-Control"] = "private, max-age=31536000, immutable"
     return response
+
+
+def _sees(desk: Services) -> frozenset[str]:
+    """Fields that every role may see: nobody knows who looks at a phone."""
+    return desk.layout.names_seen_by("")
 
 
 async def _allowed(desk: Services, token: str, kind: Kind) -> tuple[Link | None, Customer | None]:

@@ -13,7 +13,7 @@ from starlette.exceptions import HTTPException
 
 from desk.services import services_of
 from lookup.breaker import StoreGone
-from records.errors import DatabaseGone, NotFound, Refused
+from records.errors import Conflict, DatabaseGone, NotFound, Refused
 
 log = logging.getLogger(__name__)
 
@@ -58,6 +58,10 @@ def install(app: FastAPI) -> None:
     @app.exception_handler(Refused)
     async def not_so(request: Request, error: Exception) -> Response:
         return answer(request, 422, str(error))
+
+    @app.exception_handler(Conflict)
+    async def not_any_more(request: Request, error: Exception) -> Response:
+        return answer(request, 409, str(error))
 
     @app.exception_handler(DatabaseGone)
     @app.exception_handler(StoreGone)

@@ -12,6 +12,7 @@ from starlette.requests import HTTPConnection
 
 from desk.cards import LiveCards
 from desk.directory import People
+from desk.layout import Layout
 from desk.live import Hub
 from desk.parts import DeskParts
 from desk.store import Store
@@ -29,6 +30,7 @@ class Services:
     store: Store
     people: People
     hub: Hub
+    layout: Layout
     cards: LiveCards
     sessions: Sessions
     pages: Pages

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
+from config.card_fields import BUILT_IN
 from records.tables import Customer
 
 _KINDS = {"mobile": "CELL", "work": "WORK", "home": "HOME", "fax": "FAX"}
 
 
-def of(customer: Customer) -> str:
-    """Name, company, numbers and e-mail; no amounts, no notes."""
+def of(customer: Customer, sees: Collection[str] = BUILT_IN) -> str:
+    """Name, company, numbers and e-mail, those of them that `sees` names; no amounts, no notes."""
     lines = ["BEGIN:VCARD", "VERSION:3.0", f"FN:{_text(customer.name)}", f"N:{_text(customer.name)};;;;"]
-    if customer.company:
+    if customer.company and "company" in sees:
         lines.append(f"ORG:{_text(customer.company)}")
-    for number in customer.numbers:
+    for number in customer.numbers if "numbers" in sees else ():
         kind = _KINDS.get(number.label.casefold(), "VOICE")
         lines.append(f"TEL;TYPE={kind}:{_text(number.e164 or number.raw)}")
-    if customer.email:
+    if customer.email and "email" in sees:
         lines.append(f"EMAIL:{_text(customer.email)}")
     return "".join(_folded(line) for line in (*lines, "END:VCARD"))
 

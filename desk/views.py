@@ -7,15 +7,24 @@ customer or a live call passes through `customer_view` or `call_view`. Pure.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Literal
+from dataclasses import dataclass, field
+from datetime import date
+from itertools import groupby
+from typing import Any, Literal
 
+from config.card_fields import BUILT_IN
 from desk import formats
+from desk.layout import Layout, Placed
 from desk.people import Directory, Reader, join
 from lookup.card import Card, CardOrder, CardTask, Money
 from lookup.notices import LiveCall, RungPhone
+from records.custom import typed_value
 
 State = Literal["ringing", "talking", "elsewhere", "ended"]
+Answers = Mapping[str, Mapping[str, Any] | None]
+"""What queries said of one customer: their first row by column, None when they could not be asked; a query that is not
+in it has not answered yet.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,8 +78,33 @@ class TaskView:
 
 
 @dataclass(frozen=True, slots=True)
+class Sheet:
+    """What every card is laid out by, and what the queries said of the customers on it, by their ids."""
+
+    layout: Layout = field(default_factory=Layout)
+    answers: Mapping[int, Answers] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class FieldView:
+    """One field of a card, for a role that may see it. A built-in one's value stands in the card's own attribute."""
+
+    name: str
+    label: str
+    kind: str  # "built-in", or the type of its value; "text" too for a value that does not fit its type
+    state: Literal["ready", "waiting", "failed"] = "ready"  # of the query that gives it
+    value: Any = None  # as `records.custom` makes it; None: there is none
+    text: str = ""  # the value for the screen, else the default
+
+    @property
+    def block(self) -> str:
+        """Facts stand side by side; orders and the note for themselves."""
+        return self.name if self.name in ("orders", "note") else "facts"
+
+
+@dataclass(frozen=True, slots=True)
 class CustomerView:
-    """A customer's card. Amounts are None for a role that may not see them."""
+    """A customer's card. What a role may not see is not in it: empty, or None for amounts, manager and task."""
 
     customer_id: int
     version: int
@@ -88,6 +122,33 @@ class CustomerView:
     manager: str
     manager_is_reader: bool
     last_task: TaskView | None
+    fields: tuple[FieldView, ...] = ()  # all that the reader may see, in the order of the card
+
+    @property
+    def subtitle(self) -> str:
+        """The company, where it has no label and so stands under the name."""
+        return self.company if any(item.name == "company" and not item.label for item in self.fields) else ""
+
+    @property
+    def blocks(self) -> list[tuple[str, list[tuple[str, list[FieldView]]]]]:
+        """The fields as the screen groups them: blocks, in them labels, under these what there is to show."""
+        shown = [item for item in self.fields if self._shows(item)]
+        return [
+            (block, [(label, list(items)) for label, items in groupby(fields, lambda item: item.label)])
+            for block, fields in groupby(shown, lambda item: item.block)
+        ]
+
+    def _shows(self, item: FieldView) -> bool:
+        """What has nothing to say takes no room; that nothing is owed and nobody cares for them says something."""
+        match item.name:
+            case "company":
+                return bool(item.label and self.company)
+            case "manager":
+                return True
+            case name if name in BUILT_IN:
+                return bool(getattr(self, name))
+            case _:
+                return bool(item.text or item.state != "ready")
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,13 +203,16 @@ class TeamCallView:
     number: str
 
 
-def call_view(call: LiveCall, cards: Mapping[int, Card], reader: Reader, directory: Directory) -> CallView | None:
+def call_view(
+    call: LiveCall, cards: Mapping[int, Card], reader: Reader, directory: Directory, sheet: Sheet | None = None
+) -> CallView | None:
     """The call as `reader` sees it; None when none of their phones has a part in it."""
-    mine = [phone for phone in call.phones if reader.user_id in directory.people(call.node, phone.endpoint)]
+    mine = phones_of(reader, call, directory)
     if not mine:
         return None
     state = _state(call, mine)
     ids = (call.customer_id,) if call.customer_id else call.customer_ids
+    known = [cards[key] for key in ids if key in cards]
     return CallView(
         call_id=call.call_id,
         version=call.version,
@@ -160,14 +224,21 @@ def call_view(call: LiveCall, cards: Mapping[int, Card], reader: Reader, directo
         number=number_view(call.caller_number) if call.caller_number and call.answer != "withheld" else None,
         received_name=call.caller_name if call.answer != "withheld" else "",
         called=number_view(call.called_number) if call.called_number else None,
-        customers=tuple(customer_view(cards[key], reader) for key in ids if key in cards),
+        customers=tuple(customer_view(card, reader, sheet) for card in known),
         expected=len(ids),
         tier=call.tier,
-        match_reason=call.match_reason,
-        reason=next((phone.reason for phone in mine if phone.reason), call.route_reason),
+        match_reason=reason_for(reader, call.match_reason, known, sheet),
+        reason=reason_for(
+            reader, next((phone.reason for phone in mine if phone.reason), call.route_reason), known, sheet
+        ),
         with_whom=_with_whom(call, directory) if state in ("elsewhere", "ended") else "",
         outcome=call.outcome,
     )
+
+
+def phones_of(reader: Reader, call: LiveCall, directory: Directory) -> list[RungPhone]:
+    """The reader's own phones in this call."""
+    return [phone for phone in call.phones if reader.user_id in directory.people(call.node, phone.endpoint)]
 
 
 def team_view(call: LiveCall, cards: Mapping[int, Card], reader: Reader, directory: Directory) -> TeamCallView | None:
@@ -190,26 +261,86 @@ def team_view(call: LiveCall, cards: Mapping[int, Card], reader: Reader, directo
     )
 
 
-def customer_view(card: Card, reader: Reader) -> CustomerView:
+def customer_view(card: Card, reader: Reader, sheet: Sheet | None = None) -> CustomerView:
+    sheet = sheet or Sheet()
     seen = sight(reader.role)
+    placed = sheet.layout.seen_by(reader.role)
+    names = {one.name for one in placed}
+    manager = card.manager if "manager" in names else None
     return CustomerView(
         customer_id=card.customer_id,
         version=card.version,
         name=card.name,
-        company=card.company,
-        email=card.email,
-        address=card.address,
-        note=card.note,
+        company=card.company if "company" in names else "",
+        email=card.email if "email" in names else "",
+        address=card.address if "address" in names else "",
+        note=card.note if "note" in names else "",
         photo=card.photo,
         initials=formats.initials(card.name),
         hue=formats.hue(card.customer_id),
-        numbers=tuple(number_view(item.e164, item.label, item.ext) for item in card.numbers),
-        debt=_money(card.debt) if seen.amounts else None,
-        orders=tuple(_order(order, seen) for order in card.orders),
-        manager=card.manager.name if card.manager else "",
-        manager_is_reader=bool(card.manager and card.manager.user_id == reader.user_id),
-        last_task=_task(card.last_task) if card.last_task else None,
+        numbers=tuple(number_view(item.e164, item.label, item.ext) for item in card.numbers if "numbers" in names),
+        debt=_money(card.debt) if seen.amounts and "debt" in names else None,
+        orders=tuple(_order(order, seen) for order in card.orders if "orders" in names),
+        manager=manager.name if manager else "",
+        manager_is_reader=bool(manager and manager.user_id == reader.user_id),
+        last_task=_task(card.last_task) if card.last_task and "last_task" in names else None,
+        fields=field_views(placed, card.custom, sheet.answers.get(card.customer_id, {}), sheet.layout.currency),
     )
+
+
+def field_views(
+    placed: Sequence[Placed], custom: Mapping[str, Any], answers: Answers, currency: str
+) -> tuple[FieldView, ...]:
+    """These fields, in their order, with the values that the customer keeps and those that queries gave."""
+    return tuple(_field(one, custom, answers, currency) for one in placed)
+
+
+def _field(one: Placed, custom: Mapping[str, Any], answers: Answers, currency: str) -> FieldView:
+    if one.built_in:
+        return FieldView(one.name, one.label, "built-in")
+    query, raw = one.field.query, custom.get(one.name)
+    if query and query not in answers:
+        return FieldView(one.name, one.label, one.field.type, "waiting")
+    if query:
+        row = answers[query]
+        if row is None:
+            return FieldView(one.name, one.label, one.field.type, "failed", None, one.field.default)
+        raw = row.get(one.field.column)
+    value = typed_value(one.field, raw, currency)
+    kind, text = _written(one.field.type, value)
+    return FieldView(one.name, one.label, kind, "ready", value, text or one.field.default)
+
+
+def _written(kind: str, value: Any) -> tuple[str, str]:
+    """A value for the screen, and how to show it: one that does not fit its type is the text that it is."""
+    match kind, value:
+        case _, None:
+            return kind, ""
+        case "money", {"minor": minor, "currency": currency}:
+            return kind, formats.amount(minor, currency)
+        case "number", int() | float():
+            return kind, f"{value:,}".replace("-", "−")
+        case "yes/no", bool():
+            return kind, "Yes" if value else "No"
+        case "date", str() if len(value) == 10:
+            try:
+                return kind, formats.full_date(date.fromisoformat(value))
+            except ValueError:
+                return "text", value
+        case "link", str() if value.startswith(("https://", "http://")):
+            return kind, value.partition("://")[2].rstrip("/")
+        case "text" | "choice", str():
+            return kind, value
+        case _:
+            return "text", str(value)
+
+
+def reason_for(reader: Reader, reason: str, cards: Sequence[Card], sheet: Sheet | None = None) -> str:
+    """The reason, unless it names the company or the manager, and this reader may not see who that is."""
+    names = (sheet or Sheet()).layout.names_seen_by(reader.role)
+    hidden = {card.company for card in cards if "company" not in names}
+    hidden |= {one.name for card in cards for one in (card.manager, card.deputy) if one and "manager" not in names}
+    return "" if any(text and text in reason for text in hidden) else reason
 
 
 def number_view(number: str, label: str = "", ext: str = "") -> NumberView:

@@ -70,6 +70,16 @@ def typed_value(field: Field, raw: Any, currency: str) -> Value | None:
         return _cleaned(text)[:LONGEST] or None
 
 
+def given_value(field: Field, raw: Any, currency: str) -> Value | None:
+    """What a program gave, as a value of the field or as its text; None for nothing. Raises Refused."""
+    if raw is None or isinstance(raw, str):
+        return read_value(field, raw or "", currency)
+    value = typed_value(field, raw, currency)
+    if value is None or (isinstance(value, str) and field.type != "text"):
+        raise Refused(f"{raw!r} is no {field.type}")
+    return value
+
+
 def as_typed(value: Any) -> str:
     """A kept value as a person would type it, for the form that changes it."""
     if isinstance(value, Mapping):

@@ -80,7 +80,7 @@ async def test_the_first_page_shows_the_call_that_rings_me_now(dara: Visitor, de
         f"/customers/{desk.people.rithy}",
     ):
         assert shown in html
-    assert re.search(r"<dt>Manager</dt><dd[^>]*>You</dd>", html)
+    assert re.search(r"<dt>Manager</dt><dd[^>]*><span[^>]*>You</span>\s*</dd>", html)
     assert f'data-after="{desk.app.state.services.hub.last_id}"' in html
 
 

@@ -1,0 +1,169 @@
+"""Fields that the company defines: seen on the page of one customer and by the API, and changed there.
+
+Only values that are kept with the customer can be changed, by those who may see them. A change says which version of
+the customer it was made from, so that of two people who change the same one the second is told.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Body, Header, HTTPException, Request, Response
+from fastapi.responses import JSONResponse, RedirectResponse
+from sqlalchemy.orm import Session as Records
+
+from desk.layout import Placed
+from desk.people import Reader
+from desk.services import Desk, Services
+from desk.sessions import Session, SignedIn, TheReader
+from desk.views import FieldView, field_views
+from records.custom import as_typed, given_value
+from records.customers import change_customer, customer
+from records.errors import Conflict, NotFound, Refused
+from records.tables import Customer
+
+pages = APIRouter(include_in_schema=False)
+api = APIRouter(prefix="/api/v1", tags=["customers"])
+
+
+class Unfit(Refused):
+    """Values that cannot be kept, with what is wrong by the name of their field."""
+
+    def __init__(self, errors: Mapping[str, str]) -> None:
+        super().__init__("; ".join(f"{name}: {error}" for name, error in errors.items()))
+        self.errors = errors
+
+
+def own_fields(desk: Services, of: Customer, reader: Reader) -> tuple[FieldView, ...]:
+    """The company's own fields of a customer, as this reader may see them."""
+    placed = [one for one in desk.layout.seen_by(reader.role) if not one.built_in]
+    return field_views(placed, of.custom, {}, desk.layout.currency)
+
+
+@pages.get("/customers/{customer_id}/fields")
+async def form(request: Request, desk: Desk, session: SignedIn, customer_id: int) -> Response:
+    return await _form(request, desk, session, await desk.store.read(lambda records: _one(records, customer_id)))
+
+
+@pages.post("/customers/{customer_id}/fields")
+async def save(request: Request, desk: Desk, session: SignedIn, customer_id: int) -> Response:
+    """Save what was typed; what cannot be kept comes back with what is wrong, and nothing is lost that was typed."""
+    sent = await request.form()
+    typed = {name: value for name, value in sent.items() if isinstance(value, str)}
+    version = typed.pop("version", "")
+    kept = desk.layout.kept_seen_by(session.reader.role)
+    try:
+        if not version.isdecimal():
+            raise Refused("The form was sent without its version; open it again.")
+        await desk.store.write(Change(customer_id, kept, typed, int(version), desk.layout.currency).make)
+    except Unfit as unfit:
+        found = await desk.store.read(lambda records: _one(records, customer_id))
+        return await _form(request, desk, session, found, 422, typed, unfit.errors, version)
+    except Conflict as conflict:
+        found = await desk.store.read(lambda records: _one(records, customer_id))
+        theirs = {one.name: as_typed(found.custom.get(one.name)) for one in kept}
+        lost = {name: f"Your form had: {mine or '–'}" for name, mine in typed.items() if theirs.get(name, mine) != mine}
+        return await _form(request, desk, session, found, 409, {}, lost, said=_sentence(str(conflict)))
+    return RedirectResponse(f"/customers/{customer_id}", 303)
+
+
+@api.get("/customers/{customer_id}/fields")
+async def fields_json(desk: Desk, reader: TheReader, customer_id: int) -> JSONResponse:
+    """The fields that your company defines, as you may see them. The `ETag` is the version to give with a change."""
+    return _fields(desk, await desk.store.read(lambda records: _one(records, customer_id)), reader)
+
+
+@api.patch("/customers/{customer_id}/fields")
+async def change_json(
+    desk: Desk,
+    reader: TheReader,
+    customer_id: int,
+    values: Annotated[dict[str, Any], Body()],
+    if_match: Annotated[str, Header()] = "",
+) -> JSONResponse:
+    """Change values by the names of their fields; null takes one away. `If-Match` is the `ETag` that you read."""
+    version = if_match.strip().removeprefix("W/").strip('"')
+    if not version.isdecimal():
+        raise HTTPException(428, "Give the ETag of the fields as If-Match, so that nobody's change is lost.")
+    kept = desk.layout.kept_seen_by(reader.role)
+    try:
+        changed = await desk.store.write(Change(customer_id, kept, values, int(version), desk.layout.currency).make)
+    except Conflict as conflict:
+        raise HTTPException(412, str(conflict)) from None
+    return _fields(desk, changed, reader)
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """Values that somebody gave for fields which they may change, made from this version of the customer."""
+
+    customer_id: int
+    kept: tuple[Placed, ...]
+    given: Mapping[str, Any]
+    version: int
+    currency: str
+
+    def make(self, records: Records) -> Customer:
+        """In a transaction. Raises NotFound, Unfit, Conflict."""
+        before = _one(records, self.customer_id)
+        kept = {one.name: one.field for one in self.kept}
+        changes, errors = {}, {}
+        for name, raw in self.given.items():
+            if name not in kept:
+                errors[name] = "there is no such field that you may change"
+            elif raw != as_typed(before.custom.get(name)):  # what nobody touched may stay, even if it does not fit
+                try:
+                    changes[name] = given_value(kept[name], raw, self.currency)
+                except Refused as refused:
+                    errors[name] = str(refused)
+        if errors:
+            raise Unfit(errors)
+        if not changes and before.version == self.version:
+            return before
+        return change_customer(records, self.customer_id, {"custom": changes}, self.version)[0]
+
+
+def _one(records: Records, customer_id: int) -> Customer:
+    found = customer(records, customer_id)
+    if found is None:
+        raise NotFound("There is no such customer. The card may have been deleted.")
+    return found
+
+
+async def _form(
+    request: Request,
+    desk: Services,
+    session: Session,
+    found: Customer,
+    status: int = 200,
+    typed: Mapping[str, str] | None = None,
+    errors: Mapping[str, str] | None = None,
+    version: str = "",
+    said: str = "",
+) -> Response:
+    kept = desk.layout.kept_seen_by(session.reader.role)
+    values = {one.name: as_typed(found.custom.get(one.name)) for one in kept} | {**(typed or {})}
+    return await desk.pages.page(
+        request,
+        session,
+        "change_fields.html",
+        status,
+        customer=found,
+        kept=kept,
+        values=values,
+        errors=errors or {},
+        version=version or found.version,
+        said=said,
+    )
+
+
+def _sentence(text: str) -> str:
+    return f"{text[:1].upper()}{text[1:]}."
+
+
+def _fields(desk: Services, found: Customer, reader: Reader) -> JSONResponse:
+    items = [asdict(item) for item in own_fields(desk, found, reader)]
+    body = {"customer_id": found.id, "version": found.version, "fields": items}
+    return JSONResponse(body, headers={"ETag": f'"{found.version}"'})
