@@ -69,6 +69,7 @@ class Lookup:
     redis_ms: int = 50  # one Redis answer may take this long
     card_ttl_s: int = 3600
     unknown_ttl_s: int = 60  # how long a number that nobody has is remembered as such
+    near_cards: int = 1000  # answers of Redis that each process keeps as well, for as long as they are true; 0: none
     breaker_s: float = 1.0  # after a failure a store is left alone this long
 
 

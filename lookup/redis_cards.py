@@ -1,8 +1,6 @@
 """Cards in Redis: one key per number, one look per call.
 
-Whatever is asked for within one turn of the event loop goes out as one MGET, so that a burst of calls costs few round
-trips. Nothing is tried twice: a caller is waiting, and the engine knows what to do without Redis. Every key has a TTL,
-so that a full server evicts cards (`volatile-lfu`) and never the live calls or their notices.
+Every key has a TTL, so that a full server evicts cards (`volatile-lfu`) and never the live calls or their notices.
 """
 
 from __future__ import annotations
@@ -10,10 +8,9 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Collection
-from typing import Any
 
-from lookup.breaker import StoreGone
-from lookup.redis_link import RedisLink, Refused, hand_over, open_link
+from lookup.redis_link import Refused
+from lookup.redis_node import RedisNode
 
 FORGOTTEN_S = 10
 """How long nothing is stored under a forgotten key; longer than any load of the engine's takes."""
@@ -31,44 +28,37 @@ log = logging.getLogger(__name__)
 
 
 class RedisCards:
-    """A CardCache. `answer_s`: what one answer may take; then the connection is dropped and StoreGone raised."""
+    """A CardCache. `answer_s`: what one answer may take; then the connection is dropped and StoreGone raised.
+    `near`: keys that are kept in the process as well, 0 for none."""
 
     name = "redis"
 
-    def __init__(self, url: str, answer_s: float = 0.05) -> None:
-        self._url = url
-        self._answer_s = answer_s
-        self._link: RedisLink | None = None
-        self._opening: asyncio.Task[RedisLink] | None = None
-        self._wanted: list[tuple[str, asyncio.Future[bytes | None]]] = []  # in this turn of the loop
+    def __init__(self, url: str, answer_s: float = 0.05, near: int = 0) -> None:
+        self._node = RedisNode(url, answer_s, near)
         self._refusal = ""
 
     async def get(self, key: str) -> bytes | None:
-        link = self._open_link() or await self._opened()
-        loop = asyncio.get_running_loop()
-        if not self._wanted:
-            loop.call_soon(self._ask_for_wanted, link)
-        future: asyncio.Future[bytes | None] = loop.create_future()
-        self._wanted.append((key, future))
-        return await future or None
+        return await self._node.get(key) or None
 
     async def store(self, key: str, raw: bytes, ttl_s: int) -> bool:
         try:
-            kept = await (await self._opened()).ask("EVAL", STORE, 1, key, raw, ttl_s)
+            kept = await self._node.ask("EVAL", STORE, 1, key, raw, ttl_s)
         except Refused as exc:  # full, or a replica: it still answers calls, so it is not gone
             if exc.reason != self._refusal:
                 log.warning("redis keeps no cards: %s; the database is asked for every call", exc.reason)
             self._refusal = exc.reason
             return False
         self._refusal = ""
+        self._node.let_go([key])
         return bool(kept)
 
     async def forget(self, keys: Collection[str]) -> None:
-        link = await self._opened()
+        link = await self._node.link()
         waiting = list(keys)
         for start in range(0, len(waiting), AT_ONCE):
             now = waiting[start : start + AT_ONCE]
             await asyncio.gather(*(link.ask("SET", key, b"", "EX", FORGOTTEN_S) for key in now))
+            self._node.let_go(now)
 
     async def server(self) -> str:
         return (await self._info("server"))["run_id"]
@@ -81,40 +71,8 @@ class RedisCards:
         return f"{name} {version}, {facts['used_memory_human']} of {limit}, {facts['maxmemory_policy']}"
 
     async def close(self) -> None:
-        if self._opening:
-            self._opening.cancel()
-            await asyncio.gather(self._opening, return_exceptions=True)
-        if self._link:
-            self._link.drop("closed")
-            await self._link.lost
+        await self._node.close()
 
     async def _info(self, *sections: str) -> dict[str, str]:
-        told = (await (await self._opened()).ask("INFO", *sections)).decode()
+        told = (await self._node.ask("INFO", *sections)).decode()
         return dict(line.split(":", 1) for line in told.splitlines() if ":" in line)
-
-    def _open_link(self) -> RedisLink | None:
-        return self._link if self._link and not self._link.lost.done() else None
-
-    async def _opened(self) -> RedisLink:
-        """The connection; opened once for all who ask meanwhile, whoever of them goes away."""
-        if link := self._open_link():
-            return link
-        if self._opening is None:
-            self._opening = asyncio.create_task(open_link(self._url, self._answer_s), name="connect to redis")
-            self._opening.add_done_callback(self._keep_link)
-        return await asyncio.shield(self._opening)
-
-    def _keep_link(self, opening: asyncio.Task[RedisLink]) -> None:
-        self._opening = None
-        if not opening.cancelled() and not opening.exception():
-            self._link = opening.result()
-
-    def _ask_for_wanted(self, link: RedisLink) -> None:
-        wanted, self._wanted = self._wanted, []
-
-        def hand_out(answer: Any) -> None:
-            gone = isinstance(answer, StoreGone)
-            for i, (_, future) in enumerate(wanted):
-                hand_over(answer if gone else answer[i], future)
-
-        link.send(("MGET", *(key for key, _ in wanted)), hand_out)

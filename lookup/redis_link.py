@@ -11,7 +11,7 @@ import asyncio
 import os
 import ssl
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, cast
 from urllib.parse import parse_qsl, unquote, urlsplit
 
@@ -29,6 +29,13 @@ class Refused(StoreGone):
 Settle = Callable[[Any], None]
 """Called once per command, with the answer, or with the StoreGone that came in its place."""
 
+Push = Callable[[Sequence[Any]], None]
+"""Called with what the server says without being asked, in its place among the answers."""
+
+
+Prepare = Callable[["RedisLink"], Awaitable[None]]
+"""What more is to be said before a new connection is used."""
+
 
 class RedisLink(asyncio.Protocol):
     """An open connection; made by `open_link`. Once `lost` is done it is of no more use."""
@@ -36,6 +43,9 @@ class RedisLink(asyncio.Protocol):
     def __init__(self, answer_s: float) -> None:
         self._loop = asyncio.get_running_loop()
         self.lost: asyncio.Future[None] = self._loop.create_future()
+        self.on_push: Push = lambda _: None
+        self.proved = self._loop.time()
+        """When the latest question was asked that has been answered: all that the server said before has been heard."""
         self._answer_s = answer_s
         self._reader = hiredis.Reader()
         self._owed: deque[tuple[Settle, float]] = deque()  # oldest first, each with the time until which it may come
@@ -72,7 +82,11 @@ class RedisLink(asyncio.Protocol):
         try:
             self._reader.feed(data)
             while (answer := self._reader.gets()) is not False:
-                settle, _ = self._owed.popleft()
+                if isinstance(answer, hiredis.PushNotification):
+                    self.on_push(answer)
+                    continue
+                settle, until = self._owed.popleft()
+                self.proved = until - self._answer_s
                 settle(Refused(str(answer)) if isinstance(answer, hiredis.ReplyError) else answer)
         except (hiredis.ProtocolError, IndexError):
             self.drop("it does not speak as Redis does")
@@ -123,10 +137,9 @@ def packed(words: tuple[Word, ...]) -> bytes:
     return b"".join(parts)
 
 
-async def open_link(url: str, answer_s: float) -> RedisLink:
-    """Connect, sign in and choose the database of a redis://, rediss:// or unix:// address, all within `answer_s`.
-
-    Raises StoreGone.
+async def open_link(url: str, answer_s: float, prepare: Prepare | None = None) -> RedisLink:
+    """Connect, sign in, choose the database of a redis://, rediss:// or unix:// address, and prepare the connection,
+    all within `answer_s`. Raises StoreGone.
     """
     options = address(url)
     place = options.get("path") or f"{options.get('host', 'localhost')}:{options.get('port', 6379)}"
@@ -135,6 +148,8 @@ async def open_link(url: str, answer_s: float) -> RedisLink:
             link = await _connect(options, answer_s)
             try:
                 await _sign_in(link, options)
+                if prepare:
+                    await prepare(link)
             except BaseException:
                 link.drop("signing in failed")
                 raise

@@ -40,7 +40,7 @@ log = logging.getLogger(__name__)
 
 async def open_engine(stack: AsyncExitStack, settings: Settings) -> Engine:
     """The lookup, closed with `stack`. Redis and the database may be away."""
-    cache = RedisCards(redis_url(settings), settings.lookup.redis_ms / 1000)
+    cache = RedisCards(redis_url(settings), settings.lookup.redis_ms / 1000, settings.lookup.near_cards)
     stack.push_async_callback(cache.close)
     source = SqlCards(settings.database_url)
     stack.push_async_callback(source.close)

@@ -33,11 +33,14 @@ from ringcard.redis_server import OwnServer
 # --- caches ---
 
 
-@pytest.fixture(params=["memory", "redis", "valkey"])
+@pytest.fixture(params=["memory", "redis", "valkey", "redis and near", "valkey and near"])
 async def cache(request: pytest.FixtureRequest) -> AsyncIterator[CardCache]:
     # Not the time limit of a call: a busy machine must not fail a test of something else.
+    server, _, near = request.param.partition(" and ")
     held = (
-        MemoryCache() if request.param == "memory" else RedisCards(request.getfixturevalue(f"{request.param}_url"), 2)
+        MemoryCache()
+        if server == "memory"
+        else RedisCards(request.getfixturevalue(f"{server}_url"), 2, near=500 if near else 0)
     )
     yield held
     await held.close()

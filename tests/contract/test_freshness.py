@@ -138,7 +138,7 @@ class House:
 
 @asynccontextmanager
 async def opened(database: Database, redis_url: str, cache: CardCache | None = None) -> AsyncIterator[House]:
-    cache = cache or RedisCards(redis_url, 2)  # not the time limit of a call: the machine may be busy
+    cache = cache or RedisCards(redis_url, 2, near=1000)  # not the time limit of a call: the machine may be busy
     house = House(database, cache, redis_url)
     yield house
     await house.close()
@@ -484,7 +484,7 @@ async def said(log: pytest.LogCaptureFixture, words: str) -> None:
 async def test_changes_made_while_redis_is_silent_reach_it_when_it_speaks_again(
     database: Database, breakable_redis: OwnServer, caplog: pytest.LogCaptureFixture
 ) -> None:
-    cache = RedisCards(breakable_redis.url, 0.5)
+    cache = RedisCards(breakable_redis.url, 0.5, near=1000)
     async with opened(database, breakable_redis.url, cache) as house:
         house.put(*company())
         async with house.following():

@@ -68,7 +68,7 @@ async def test_a_server_that_is_killed_ends_every_question_at_once(breakable_red
 async def test_a_restart_between_two_calls_is_not_noticed(breakable_redis: OwnServer) -> None:
     async with cards_at(breakable_redis.url) as cards:
         await cards.store("k", b"card", 60)
-        link = await cards._opened()
+        link = await cards._node.link()
         breakable_redis.stop()
         breakable_redis.start()
         await link.lost  # our loop has had a moment to see it, as it has between calls
