@@ -21,6 +21,7 @@ from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
 from config.card_fields import Field, Query, faults
+from config.redis_address import read_address
 
 DEFAULT_PATH = Path("ringcard.toml")
 
@@ -49,7 +50,7 @@ class Company:
 class Store:
     data_dir: str = "var"  # database, embedded server, journal, photos
     database_url: str = ""  # empty: SQLite in data_dir; else an SQLAlchemy URL, postgresql+psycopg://...
-    redis_url: str = ""  # empty: a server of our own on a socket in data_dir; else redis://, rediss://, unix://
+    redis_url: str = ""  # empty: a server of our own on a socket in data_dir; else as in config/redis_address.py
 
 
 @dataclass(frozen=True, slots=True)
@@ -363,12 +364,15 @@ def _check(settings: Settings) -> None:
     for where, url, schemes in (
         ("asterisk.ari_url", settings.asterisk.ari_url, ("http", "https")),
         ("desk.public_url", settings.public_url, ("http", "https")),
-        ("store.redis_url", settings.store.redis_url or "unix:///", ("redis", "rediss", "unix")),
         ("store.database_url", settings.database_url, ("sqlite", "postgresql+psycopg")),
     ):
         if url.partition("://")[0] not in schemes or not _readable(url):
             beginnings = " or ".join(f"{scheme}://" for scheme in schemes)
             raise SettingsError(f"{where} = {url!r} is no address; write one that begins with {beginnings}")
+    try:
+        read_address(settings.store.redis_url or "unix:///")
+    except ValueError as exc:
+        raise SettingsError(f"store.redis_url = {settings.store.redis_url!r} {exc}") from None
     _check_card(settings)
 
 

@@ -13,7 +13,7 @@ from collections import OrderedDict
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from lookup.redis_link import RedisLink, Word
+from lookup.redis_link import RedisLink
 
 BELIEVED_S = 1.0
 """How old the last proof may be that nothing was missed: as long may a card be old when the network breaks silently."""
@@ -27,13 +27,13 @@ not at once."""
 
 
 class NearCards:
-    """Of one connection. `most`: keys at most, the least recently used one makes room; `beat`: the question that
-    proves the server alive."""
+    """Of one connection. `most`: keys at most, the least recently used one makes room. `of_master`: the connection is
+    given up when its server is one no longer."""
 
-    def __init__(self, link: RedisLink, most: int, beat: tuple[Word, ...] = ("PING",)) -> None:
+    def __init__(self, link: RedisLink, most: int, of_master: bool = False) -> None:
         self._link = link
         self._most = most
-        self._beat = beat
+        self._beat = "ROLE" if of_master else "PING"
         self._loop = asyncio.get_running_loop()
         self._held: OrderedDict[str, tuple[bytes, float]] = OrderedDict()  # bytes (empty: forgotten), until when
         self._beating = False
@@ -80,7 +80,11 @@ class NearCards:
     def _ask_for_proof(self) -> None:
         """A server that does not answer in time loses the connection, as with any question."""
         if self._held and not self._link.lost.done():
-            self._link.send(self._beat, lambda _: None)
+            self._link.send((self._beat,), self._proved)
             self._loop.call_later(BEAT_S, self._ask_for_proof)
         else:
             self._beating = False
+
+    def _proved(self, answer: Any) -> None:
+        if self._beat == "ROLE" and isinstance(answer, list) and answer[0] != b"master":
+            self._link.drop("it is no master any more")

@@ -7,10 +7,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
+from functools import partial
 
+from config.redis_address import read_address
 from lookup.redis_link import Refused
 from lookup.redis_node import RedisNode
+from lookup.redis_sentinel import find_master
 
 FORGOTTEN_S = 10
 """How long nothing is stored under a forgotten key; longer than any load of the engine's takes."""
@@ -28,13 +31,19 @@ log = logging.getLogger(__name__)
 
 
 class RedisCards:
-    """A CardCache. `answer_s`: what one answer may take; then the connection is dropped and StoreGone raised.
-    `near`: keys that are kept in the process as well, 0 for none."""
+    """A CardCache in one server, or in the master that sentinels name.
+
+    `answer_s`: what one answer may take; then the connection is dropped and StoreGone raised.
+    `near`: keys that are kept in the process as well, 0 for none.
+    """
 
     name = "redis"
 
     def __init__(self, url: str, answer_s: float = 0.05, near: int = 0) -> None:
-        self._node = RedisNode(url, answer_s, near)
+        address = read_address(url)
+        found = partial(find_master, address, answer_s / 2) if address.kind == "sentinel" else address
+        self._node = RedisNode(found, answer_s, near)
+        self._found = address.kind == "sentinel"
         self._refusal = ""
 
     async def get(self, key: str) -> bytes | None:
@@ -44,7 +53,9 @@ class RedisCards:
         try:
             kept = await self._node.ask("EVAL", STORE, 1, key, raw, ttl_s)
         except Refused as exc:  # full, or a replica: it still answers calls, so it is not gone
-            if exc.reason != self._refusal:
+            if self._found and exc.reason.startswith("READONLY"):
+                self._node.drop("it is no master any more")
+            elif exc.reason != self._refusal:
                 log.warning("redis keeps no cards: %s; the database is asked for every call", exc.reason)
             self._refusal = exc.reason
             return False
@@ -61,18 +72,22 @@ class RedisCards:
             self._node.let_go(now)
 
     async def server(self) -> str:
-        return (await self._info("server"))["run_id"]
+        return facts_of(await self._node.ask("INFO", "server"))["run_id"]
 
     async def check(self) -> str:
-        facts = await self._info()
-        name = "Valkey" if "valkey_version" in facts else "Redis"
-        version = facts.get("valkey_version") or facts["redis_version"]
-        limit = facts["maxmemory_human"] if facts["maxmemory"] != "0" else "no limit"
-        return f"{name} {version}, {facts['used_memory_human']} of {limit}, {facts['maxmemory_policy']}"
+        return in_words(facts_of(await self._node.ask("INFO")))
 
     async def close(self) -> None:
         await self._node.close()
 
-    async def _info(self, *sections: str) -> dict[str, str]:
-        told = (await self._node.ask("INFO", *sections)).decode()
-        return dict(line.split(":", 1) for line in told.splitlines() if ":" in line)
+
+def facts_of(info: bytes) -> dict[str, str]:
+    """INFO's lines as a mapping."""
+    return dict(line.split(":", 1) for line in info.decode("utf-8", "replace").splitlines() if ":" in line)
+
+
+def in_words(facts: Mapping[str, str]) -> str:
+    name = "Valkey" if "valkey_version" in facts else "Redis"
+    version = facts.get("valkey_version") or facts["redis_version"]
+    limit = facts["maxmemory_human"] if facts["maxmemory"] != "0" else "no limit"
+    return f"{name} {version}, {facts['used_memory_human']} of {limit}, {facts['maxmemory_policy']}"

@@ -11,12 +11,12 @@ import asyncio
 import os
 import ssl
 from collections import deque
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, cast
-from urllib.parse import parse_qsl, unquote, urlsplit
 
 import hiredis
 
+from config.redis_address import NO, RedisAddress, read_address
 from lookup.breaker import StoreGone
 
 Word = str | bytes | int
@@ -61,12 +61,17 @@ class RedisLink(asyncio.Protocol):
 
     def send(self, words: tuple[Word, ...], settle: Settle) -> None:
         """The same without a task to wait in. `settle` must not raise."""
+        self.send_all([(words, settle)])
+
+    def send_all(self, questions: Sequence[tuple[tuple[Word, ...], Settle]]) -> None:
+        """Several in one go."""
         if self.lost.done():
-            settle(StoreGone(self._reason))
+            for _, settle in questions:
+                settle(StoreGone(self._reason))
             return
         until = self._loop.time() + self._answer_s
-        self._owed.append((settle, until))
-        self._transport.write(packed(words))
+        self._owed.extend((settle, until) for _, settle in questions)
+        self._transport.write(b"".join(packed(words) for words, _ in questions))
         self._timer = self._timer or self._loop.call_at(until, self._look_for_late)
 
     def drop(self, reason: str) -> None:
@@ -137,17 +142,19 @@ def packed(words: tuple[Word, ...]) -> bytes:
     return b"".join(parts)
 
 
-async def open_link(url: str, answer_s: float, prepare: Prepare | None = None) -> RedisLink:
-    """Connect, sign in, choose the database of a redis://, rediss:// or unix:// address, and prepare the connection,
-    all within `answer_s`. Raises StoreGone.
+async def open_link(address: RedisAddress | str, answer_s: float, prepare: Prepare | None = None) -> RedisLink:
+    """Connect to a server, sign in, choose the database, and prepare the connection, all within `answer_s`.
+
+    Raises StoreGone. (The redis package reads addresses too, but importing it takes 0.3 s, and the one-process AGI
+    would do so while a caller waits.)
     """
-    options = address(url)
-    place = options.get("path") or f"{options.get('host', 'localhost')}:{options.get('port', 6379)}"
+    if isinstance(address, str):
+        address = read_address(address)
     try:
         async with asyncio.timeout(answer_s):
-            link = await _connect(options, answer_s)
+            link = await _connect(address, answer_s)
             try:
-                await _sign_in(link, options)
+                await _sign_in(link, address)
                 if prepare:
                     await prepare(link)
             except BaseException:
@@ -155,50 +162,37 @@ async def open_link(url: str, answer_s: float, prepare: Prepare | None = None) -
                 raise
             return link
     except TimeoutError as exc:
-        raise StoreGone(f"{place}: no connection within {answer_s * 1000:.0f} ms") from exc
+        raise StoreGone(f"{address}: no connection within {answer_s * 1000:.0f} ms") from exc
     except (Refused, ssl.SSLError) as exc:
-        raise StoreGone(f"{place}: {exc}") from exc
+        raise StoreGone(f"{address}: {exc}") from exc
     except OSError as exc:
-        raise StoreGone(f"{place}: {os.strerror(exc.errno) if exc.errno else exc}") from exc
+        raise StoreGone(f"{address}: {os.strerror(exc.errno) if exc.errno else exc}") from exc
 
 
-def address(url: str) -> dict[str, str]:
-    """What stands in an address, named as the redis package names it.
-
-    That package reads it too, but importing it takes 0.3 s, and the one-process AGI does so while a caller waits.
-    """
-    parts = urlsplit(url)
-    found = {"scheme": parts.scheme, "username": parts.username, "password": parts.password}
-    if parts.scheme == "unix":
-        found["path"] = parts.path
-    else:
-        found |= {"host": parts.hostname, "port": str(parts.port or ""), "db": parts.path.strip("/")}
-    return {name: unquote(value) for name, value in found.items() if value} | dict(parse_qsl(parts.query))
-
-
-async def _connect(options: Mapping[str, str], answer_s: float) -> RedisLink:
+async def _connect(address: RedisAddress, answer_s: float) -> RedisLink:
     loop = asyncio.get_running_loop()
-    if "path" in options:
-        return (await loop.create_unix_connection(lambda: RedisLink(answer_s), options["path"]))[1]
-    host, port = options.get("host", "localhost"), int(options.get("port", 6379))
-    return (await loop.create_connection(lambda: RedisLink(answer_s), host, port, ssl=_tls(options)))[1]
+    if address.path:
+        return (await loop.create_unix_connection(lambda: RedisLink(answer_s), address.path))[1]
+    ((host, port),) = address.places
+    return (await loop.create_connection(lambda: RedisLink(answer_s), host, port, ssl=_tls(address)))[1]
 
 
-async def _sign_in(link: RedisLink, options: Mapping[str, str]) -> None:
-    if password := options.get("password"):
-        await link.ask("AUTH", *([options["username"]] if options.get("username") else []), password)
-    if db := options.get("db"):
-        await link.ask("SELECT", db)
+async def _sign_in(link: RedisLink, address: RedisAddress) -> None:
+    if address.password:
+        await link.ask("AUTH", *([address.username] if address.username else []), address.password)
+    if address.db:
+        await link.ask("SELECT", address.db)
 
 
-def _tls(options: Mapping[str, str]) -> ssl.SSLContext | None:
-    """What rediss:// asks for, with the options that the redis package takes in an address."""
-    if options["scheme"] != "rediss":
+def _tls(address: RedisAddress) -> ssl.SSLContext | None:
+    """What an encrypted connection is asked for, with the options that the redis package takes in an address."""
+    if not address.tls:
         return None
+    options = address.options
     context = ssl.create_default_context(cafile=options.get("ssl_ca_certs"))
     if certificate := options.get("ssl_certfile"):
         context.load_cert_chain(certificate, options.get("ssl_keyfile"))
-    context.check_hostname = options.get("ssl_check_hostname", "true").lower() not in ("0", "f", "false", "n", "no")
+    context.check_hostname = options.get("ssl_check_hostname", "true").lower() not in NO
     if options.get("ssl_cert_reqs") == "none":
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE

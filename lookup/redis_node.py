@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Iterable
+from collections.abc import Awaitable, Callable, Iterable
+from functools import partial
 from typing import Any
 
+from config.redis_address import RedisAddress
 from lookup.breaker import StoreGone
 from lookup.near_cards import NearCards
 from lookup.redis_link import RedisLink, Refused, Word, hand_over, open_link
@@ -18,13 +20,19 @@ from lookup.redis_link import RedisLink, Refused, Word, hand_over, open_link
 log = logging.getLogger(__name__)
 
 
+Where = Callable[[], Awaitable[RedisAddress]]
+"""Which server it is now. Raises StoreGone."""
+
+
 class RedisNode:
     """`answer_s`: what one answer may take; then the connection is dropped and StoreGone raised. `near`: keys kept in
-    the process, 0 for none."""
+    the process, 0 for none. Where the address is to be found out first (`where`), it must be a master's. `in_cluster`:
+    keys of one moment may be of different slots, and are asked for one by one."""
 
-    def __init__(self, url: str, answer_s: float, near: int = 0) -> None:
-        self._url = url
+    def __init__(self, where: RedisAddress | Where, answer_s: float, near: int = 0, in_cluster: bool = False) -> None:
+        self._where = where
         self._answer_s = answer_s
+        self._in_cluster = in_cluster
         self._most_near = near
         self._near: NearCards | None = None  # of the connection below
         self._link: RedisLink | None = None
@@ -70,23 +78,41 @@ class RedisNode:
         """Keys that this process answers by itself."""
         return self._near.count if self._near and self.open_link else 0
 
-    async def close(self) -> None:
+    def drop(self, reason: str) -> None:
+        """Give the connection up; the next question opens another."""
         if self._opening:
             self._opening.cancel()
+        if link := self.open_link:
+            link.drop(reason)
+
+    async def close(self) -> None:
+        self.drop("closed")
+        if self._opening:
             await asyncio.gather(self._opening, return_exceptions=True)
         if self._link:
-            self._link.drop("closed")
             await self._link.lost
 
     async def _open(self) -> RedisLink:
-        return await open_link(self._url, self._answer_s, self._track)
+        if isinstance(self._where, RedisAddress):
+            return await open_link(self._where, self._answer_s, self._prepare)
+        try:
+            async with asyncio.timeout(self._answer_s):
+                return await open_link(await self._where(), self._answer_s, self._prepare)
+        except TimeoutError as exc:
+            raise StoreGone(f"no connection to the master within {self._answer_s * 1000:.0f} ms") from exc
+
+    async def _prepare(self, link: RedisLink) -> None:
+        if not isinstance(self._where, RedisAddress) and (await link.ask("ROLE"))[0] != b"master":
+            raise StoreGone("the server that the sentinels named is no master yet")
+        await self._track(link)
 
     async def _track(self, link: RedisLink) -> None:
         """Not where the server cannot say what changes: an older one, or a user who may not ask for it."""
         self._near = None
         if not self._most_near:
             return
-        near = NearCards(link, self._most_near)
+        of_master = self._in_cluster or not isinstance(self._where, RedisAddress)
+        near = NearCards(link, self._most_near, of_master)
         try:
             await asyncio.gather(link.ask("HELLO", 3), link.ask("CLIENT", "TRACKING", "ON"))
         except Refused as exc:
@@ -102,11 +128,17 @@ class RedisNode:
     def _ask_for_wanted(self, link: RedisLink, near: NearCards | None) -> None:
         wanted, self._wanted = self._wanted, []
 
-        def hand_out(answer: Any) -> None:
-            gone = isinstance(answer, StoreGone)
-            for i, (key, future) in enumerate(wanted):
-                if near and not gone and answer[i] is not None:
-                    near.keep(key, answer[i])
-                hand_over(answer if gone else answer[i], future)
+        def hand_out(key: str, answer: Any, future: asyncio.Future[bytes | None]) -> None:
+            if near and isinstance(answer, bytes):
+                near.keep(key, answer)
+            hand_over(answer, future)
 
-        link.send(("MGET", *(key for key, _ in wanted)), hand_out)
+        def hand_out_all(answers: Any) -> None:
+            gone = isinstance(answers, StoreGone)
+            for i, (key, future) in enumerate(wanted):
+                hand_out(key, answers if gone else answers[i], future)
+
+        if self._in_cluster:
+            link.send_all([(("GET", key), partial(hand_out, key, future=future)) for key, future in wanted])
+        else:
+            link.send(("MGET", *(key for key, _ in wanted)), hand_out_all)

@@ -13,14 +13,12 @@ import logging
 from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
-from redis.asyncio import Redis
-from redis.asyncio.retry import Retry
-from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 
 from lookup import notices
 from lookup.breaker import StoreGone
 from lookup.notices import LiveCall, Notice
+from lookup.redis_client import close_client, open_client
 
 log = logging.getLogger(__name__)
 
@@ -65,23 +63,21 @@ redis.call('XADD', KEYS[3], 'MAXLEN', '~', kept, '*', 'n', notice)
 return 1
 """
 
+_SNAPSHOT = "return {redis.call('HVALS', KEYS[1]), redis.call('XREVRANGE', KEYS[2], '+', '-', 'COUNT', 1)}"
+
+_WHO = "return string.match(redis.call('INFO', 'server'), 'run_id:(%w+)')"
+"""The server that has the key; in a cluster it is one of several."""
+
 
 class RedisNotices:
     """Publish, follow and look at the live calls. To be made inside a running event loop; connects when it is used."""
 
     def __init__(self, url: str) -> None:
-        self._redis = Redis.from_url(
-            url,
-            protocol=2,
-            socket_timeout=ANSWER_S + BLOCK_MS / 1000,
-            socket_connect_timeout=ANSWER_S,
-            retry=Retry(NoBackoff(), 0),
-        )
-        self._script = self._redis.register_script(_PUBLISH)
+        self._redis = open_client(url, connect_s=ANSWER_S, answer_s=ANSWER_S + BLOCK_MS / 1000)
         self._waiting: dict[str, Notice] = {}  # by what it is about, oldest first
         self._living: dict[str, Notice] = {}  # the last one published of each call that has not ended
         self._wake = asyncio.Event()
-        self._server = ""  # who answered last, and when to look again
+        self._server = b""  # who answered last, and when to look again
         self._look_at = 0.0
         self._writer: asyncio.Task[None] | None = None
         self._gone = ""
@@ -113,7 +109,7 @@ class RedisNotices:
                 self._say_back()
             except (RedisError, OSError, TimeoutError) as exc:
                 self._say_gone(exc)
-                self._server = ""
+                self._server = b""
                 await asyncio.sleep(AGAIN_S)
 
     async def _look_who_answers(self) -> None:
@@ -126,7 +122,7 @@ class RedisNotices:
         if self._server and now < self._look_at:
             return
         async with asyncio.timeout(ANSWER_S):
-            server = str((await self._redis.info("server"))["run_id"])
+            server = await self._redis.eval(_WHO, 1, STREAM)
         if server != self._server:
             self._waiting = {**self._living, **self._waiting}
         self._server, self._look_at = server, now + LOOK_EVERY_S
@@ -145,7 +141,7 @@ class RedisNotices:
         call = notice.call
         head = (call.call_id, call.version, call.ended_ms, notices.to_bytes(call)) if call else ("", 0, 0, "")
         tail = (notices.to_bytes(notice), notice.at_ms - ENDED_KEPT_MS, KEPT_IN_STREAM)
-        await self._script(keys=[LIVE, ENDED, STREAM], args=[*head, *tail])
+        await self._redis.eval(_PUBLISH, 3, LIVE, ENDED, STREAM, *head, *tail)
 
     def _remember(self, about: str, notice: Notice) -> None:
         if notice.call and not notice.call.ended_ms:
@@ -159,10 +155,7 @@ class RedisNotices:
         """All live calls, and those that ended within a minute, with the id of the last notice. Raises StoreGone."""
         try:
             async with asyncio.timeout(ANSWER_S):
-                async with self._redis.pipeline(transaction=True) as pipe:
-                    pipe.hvals(LIVE)
-                    pipe.xrevrange(STREAM, count=1)
-                    raw_calls, last = await pipe.execute()
+                raw_calls, last = await self._redis.eval(_SNAPSHOT, 2, LIVE, STREAM)
         except (RedisError, OSError, TimeoutError) as exc:
             raise StoreGone(_why(exc)) from exc
         calls = [call for call in map(notices.call_from_bytes, raw_calls) if call]
@@ -212,7 +205,7 @@ class RedisNotices:
                 await asyncio.wait({self._writer}, timeout=STOP_AGAIN_S)
             with contextlib.suppress(RedisError, OSError, TimeoutError):
                 await self._write_waiting()
-        await self._redis.aclose()
+        await close_client(self._redis)
 
     def _say_gone(self, exc: BaseException) -> None:
         if not self._gone:

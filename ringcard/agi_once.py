@@ -19,8 +19,7 @@ from config.settings import Settings, SettingsError, load
 from lookup.answers import Number
 from lookup.card import Match
 from lookup.engine import Engine
-from lookup.redis_cards import RedisCards
-from ringcard.from_settings import own_numbers, plans, redis_url
+from ringcard.from_settings import card_cache, own_numbers, plans
 from ringcard.keys import with_keys
 
 WITHIN_S = "3"
@@ -44,7 +43,7 @@ def main() -> None:
 
 async def _answer(budget_s: float) -> None:
     settings = _settings(budget_s)
-    cache = RedisCards(redis_url(settings), settings.lookup.redis_ms / 1000)
+    cache = card_cache(settings)
     source = _Records(settings.database_url, budget_s)
     engine = Engine(plans(settings), cache, source, settings.lookup, own_numbers(settings), tiers=settings.tiers)
     for stream in (sys.stdin, sys.stdout):

@@ -23,12 +23,11 @@ from lookup.answers import Number
 from lookup.breaker import StoreGone
 from lookup.engine import Engine
 from lookup.notices import LiveCall
-from lookup.redis_cards import RedisCards
 from lookup.sql_cards import SqlCards
 from records.database import open_database
 from records.errors import DatabaseGone
 from records.touched import Touched
-from ringcard.from_settings import own_numbers, plans, redis_url
+from ringcard.from_settings import card_cache, own_numbers, plans, redis_url
 from ringcard.redis_server import SOCKET, server_folder
 from ringcard.serving import StartError, either, ended, unless_broken
 
@@ -40,7 +39,7 @@ log = logging.getLogger(__name__)
 
 async def open_engine(stack: AsyncExitStack, settings: Settings) -> Engine:
     """The lookup, closed with `stack`. Redis and the database may be away."""
-    cache = RedisCards(redis_url(settings), settings.lookup.redis_ms / 1000, settings.lookup.near_cards)
+    cache = card_cache(settings, settings.lookup.near_cards)
     stack.push_async_callback(cache.close)
     source = SqlCards(settings.database_url)
     stack.push_async_callback(source.close)

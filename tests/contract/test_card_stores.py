@@ -13,6 +13,7 @@ from lookup.card import Card, CardNumber, CardOrder, CardTask, Choice, Match, Mo
 from lookup.engine import MOST_CANDIDATES, CardCache, CardSource
 from lookup.memory_cards import MemoryCache, MemorySource
 from lookup.redis_cards import RedisCards
+from lookup.redis_cluster import ClusterCards
 from lookup.sql_cards import SqlCards
 from records.database import open_database, writing
 from records.tables import (
@@ -33,15 +34,20 @@ from ringcard.redis_server import OwnServer
 # --- caches ---
 
 
-@pytest.fixture(params=["memory", "redis", "valkey", "redis and near", "valkey and near"])
+SERVERS = ("redis", "valkey", "cluster", "sentinel")
+CACHES = ["memory", *SERVERS, *(f"{server} and near" for server in SERVERS)]
+
+
+@pytest.fixture(params=CACHES)
 async def cache(request: pytest.FixtureRequest) -> AsyncIterator[CardCache]:
     # Not the time limit of a call: a busy machine must not fail a test of something else.
     server, _, near = request.param.partition(" and ")
-    held = (
-        MemoryCache()
-        if server == "memory"
-        else RedisCards(request.getfixturevalue(f"{server}_url"), 2, near=500 if near else 0)
-    )
+    held: CardCache
+    if server == "memory":
+        held = MemoryCache()
+    else:
+        kind = ClusterCards if server == "cluster" else RedisCards
+        held = kind(request.getfixturevalue(f"{server}_url"), 2, near=500 if near else 0)
     yield held
     await held.close()
 

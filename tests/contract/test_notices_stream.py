@@ -36,7 +36,7 @@ def notice(call: LiveCall, kind: str = "ringing") -> Notice:
     return Notice(kind, call.version, call)  # type: ignore[arg-type]
 
 
-@pytest.fixture(params=["redis", "valkey"])
+@pytest.fixture(params=["redis", "valkey", "cluster", "sentinel"])
 async def stream(request: pytest.FixtureRequest) -> AsyncIterator[RedisNotices]:
     opened = RedisNotices(request.getfixturevalue(f"{request.param}_url"))
     yield opened
