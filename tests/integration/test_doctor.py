@@ -41,6 +41,7 @@ from ringcard.redis_server import OwnServer
 from tests.company import Company
 from tests.fixtures.postgres import TEMPLATE, PostgresServer
 from tests.fixtures.redis import command, frozen
+from tests.fixtures.redis_many import RedisCluster, Sentinels
 
 NOW = datetime.now(UTC)
 
@@ -245,6 +246,59 @@ async def test_what_a_full_redis_throws_away_matters(
     command(breakable_redis, f"CONFIG SET maxmemory {memory}")
     mend = "" if state == "ok" else "volatile-lfu"
     assert_found(await look_at(breakable_redis), "redis memory", state, seen, mend)
+
+
+async def redis_at(url: str) -> list[Finding]:
+    return await redis(Settings(store=Store(redis_url=url)))
+
+
+async def test_sentinels_in_order_name_the_master(standing_sentinels: Sentinels) -> None:
+    found = await redis_at(standing_sentinels.url)
+    assert {finding.state for finding in found} == {"ok"}
+    assert f"the master at 127.0.0.1:{standing_sentinels.master.port}" in only(found, "redis").seen
+
+
+async def test_another_name_of_the_master_is_a_failure(standing_sentinels: Sentinels) -> None:
+    found = await redis_at(standing_sentinels.url.replace(standing_sentinels.name, "another"))
+    assert_found(found, "redis sentinels", "fail", "no master called another", "sentinel monitor")
+
+
+async def test_sentinels_that_are_gone_are_pointed_out_until_too_few_could_agree(sentinels: Sentinels) -> None:
+    sentinels.sentinels[2].kill()
+    assert_found(await redis_at(sentinels.url), "redis sentinels", "warn", "refused", "Start this sentinel")
+    sentinels.sentinels[1].kill()
+    async with asyncio.timeout(20):  # the last one needs a moment to see it
+        while only(found := await redis_at(sentinels.url), "redis sentinels").state != "fail":
+            await asyncio.sleep(0.1)
+    assert_found(found, "redis sentinels", "fail", "NOQUORUM", "Start the missing sentinels")
+    assert only(found, "redis").state == "ok"
+    sentinels.sentinels[0].kill()
+    assert_found(await redis_at(sentinels.url), "redis sentinels", "fail", "none of 3 answers", "correct their hosts")
+
+
+async def test_a_cluster_in_order(standing_cluster: RedisCluster) -> None:
+    found = await redis_at(standing_cluster.url)
+    assert {finding.state for finding in found} == {"ok"}
+    assert "3 masters of 3 nodes" in only(found, "redis cluster").seen
+
+
+async def test_what_a_cluster_misses_is_named(redis_cluster: RedisCluster) -> None:
+    first, second, _ = redis_cluster.nodes
+    second.ask("CONFIG SET maxmemory 100mb")
+    second.ask("CONFIG SET maxmemory-policy allkeys-lru")
+    assert_found(await redis_at(redis_cluster.url), "redis memory", "warn", f"127.0.0.1:{second.port}", "volatile-lfu")
+    first.ask("CLUSTER DELSLOTS 0")
+    found = await redis_at(redis_cluster.url)
+    assert_found(found, "redis cluster", "fail", "1 of 16384 slots have no node", "redis-cli --cluster fix")
+    with frozen(second.pid):
+        assert_found(await redis_at(redis_cluster.url), "redis node", "fail", f":{second.port}", "mend this node")
+    redis_cluster.end()
+    assert_found(await redis_at(redis_cluster.url), "redis cluster", "fail", "no node", "Start its nodes")
+
+
+async def test_a_server_that_is_no_cluster_is_a_failure(standing_sentinels: Sentinels) -> None:
+    found = await redis_at(f"cluster://127.0.0.1:{standing_sentinels.master.port}")
+    assert_found(found, "redis cluster", "fail", "cluster support disabled", "redis://")
 
 
 # --- Asterisk
