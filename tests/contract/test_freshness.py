@@ -30,6 +30,7 @@ from lookup.sql_cards import SqlCards
 from records import changes
 from records.database import open_database, reading, writer, writing
 from records.numbers import phone_number
+from records.ranges import number_range
 from records.tables import (
     Base,
     Change,
@@ -383,6 +384,141 @@ async def test_a_number_that_a_customer_gets_twice_harms_nobody(house: House) ->
         )
         await house.followed()
         assert (await house.card(CHAN)).name == "Chan L."
+
+
+# --- ranges
+
+MILL = "+855 23 900 1xx"
+INSIDE, LAST, OUTSIDE = "+85523900123", "+85523900199", "+85523900200"
+
+
+def mill() -> Customer:
+    made = customer(3, "Mill", "+85512000003", manager_id=1)
+    made.ranges.append(number_range(MILL, read))
+    return made
+
+
+RANGE = "INSERT INTO number_ranges (customer_id, raw, label, norm_version)"
+
+
+async def test_a_new_range_of_another_program_needs_no_more_than_its_text(house: House) -> None:
+    house.put(*company())
+    async with house.following():
+        for number in (INSIDE, LAST, OUTSIDE):
+            await house.remembered(number)
+        house.sql(f"{RANGE} VALUES (2, '023 900 1xx', '', 0)")
+        await house.followed()
+        for number in (INSIDE, LAST):
+            assert (await house.card(number)).name == "Chan"
+        assert isinstance(await house.call(OUTSIDE), Unknown)
+        assert [each.e164 for each in (await house.card(CHAN)).numbers] == [CHAN, "023 900 1xx"]
+
+
+async def test_a_range_that_changed_lets_go_of_the_old_numbers_and_has_the_new(house: House) -> None:
+    house.put(*company(), mill())
+    async with house.following():
+        await house.remembered(INSIDE, OUTSIDE)
+        house.sql("UPDATE number_ranges SET raw = '023 900 2xx' WHERE customer_id = 3")
+        await house.followed()
+        assert isinstance(await house.call(INSIDE), Unknown)
+        assert (await house.card(OUTSIDE)).name == "Mill"
+
+
+@pytest.mark.parametrize(
+    ("says", "expected", "statement"),
+    [
+        (lambda card: card.debt.minor, 500, "UPDATE customers SET debt_minor = 500 WHERE id = 3"),
+        (lambda card: card.manager.name, "Bopha K.", "UPDATE users SET name = 'Bopha K.' WHERE id = 1"),
+        (lambda card: card.numbers[-1].label, "office", "UPDATE number_ranges SET label = 'office'"),
+    ],
+    ids=["a debt", "the manager's name", "the label of a range"],
+)
+async def test_a_change_of_a_customer_is_on_the_card_of_the_numbers_of_their_range(
+    house: House, says: Says, expected: object, statement: str
+) -> None:
+    house.put(*company(), mill())
+    async with house.following():
+        await house.remembered(INSIDE)
+        assert says(await house.card(INSIDE)) != expected
+        house.sql(statement)
+        await house.followed()
+        assert says(await house.card(INSIDE)) == expected
+
+
+@pytest.mark.parametrize(
+    "statement", ["DELETE FROM number_ranges", "DELETE FROM customers WHERE id = 3"], ids=["range", "customer"]
+)
+async def test_a_range_that_is_gone_finds_nobody(house: House, statement: str) -> None:
+    house.put(*company(), mill())
+    async with house.following():
+        await house.remembered(INSIDE, LAST)
+        house.sql(statement)
+        await house.followed()
+        for number in (INSIDE, LAST):
+            assert isinstance(await house.call(number), Unknown)
+
+
+async def test_a_number_of_a_range_that_becomes_somebodys_own_is_theirs_and_back_again(house: House) -> None:
+    house.put(*company(), mill())
+    async with house.following():
+        await house.remembered(INSIDE)
+        house.sql(f"{UNREAD} VALUES (2, '{INSIDE}', '', '', 0)")
+        await house.followed()
+        assert (await house.card(INSIDE)).name == "Chan"
+        house.sql(f"DELETE FROM phone_numbers WHERE raw = '{INSIDE}'")
+        await house.followed()
+        assert (await house.card(INSIDE)).name == "Mill"
+
+
+# --- choices
+
+CHOOSE = "INSERT INTO number_choices (match_key, customer_id, chosen_by_id, chosen_at)"
+
+
+async def answered(house: House, number: str) -> tuple[str | None, str]:
+    answer = await house.call(number)
+    assert isinstance(answer, Found)
+    return answer.chosen.name if answer.chosen else None, answer.reason
+
+
+async def test_a_choice_is_taken_by_the_next_call_changed_and_taken_back(house: House) -> None:
+    house.put(*company(), customer(3, "Chan's son", CHAN))
+    shared = f"2 customers share {CHAN}"
+    async with house.following():
+        await house.remembered(CHAN)
+        assert await answered(house, CHAN) == (None, f"{shared}.")
+        house.sql(f"{CHOOSE} VALUES ('{CHAN}', 3, 4, '2026-03-01 12:00:00')")
+        await house.followed()
+        await house.remembered(CHAN)
+        assert await answered(house, CHAN) == ("Chan's son", f"{shared}; Rith chose this one on 2026-03-01.")
+        house.sql("UPDATE users SET name = 'Rith K.' WHERE id = 4")
+        await house.followed()
+        await house.remembered(CHAN)
+        assert await answered(house, CHAN) == ("Chan's son", f"{shared}; Rith K. chose this one on 2026-03-01.")
+        house.sql("UPDATE number_choices SET customer_id = 2")
+        await house.followed()
+        await house.remembered(CHAN)
+        assert (await answered(house, CHAN))[0] == "Chan"
+        house.sql("DELETE FROM number_choices")
+        await house.followed()
+        assert await answered(house, CHAN) == (None, f"{shared}.")
+
+
+# --- phones of our own people
+
+
+async def test_a_customer_whose_number_becomes_one_of_our_phones_is_found_no_more_until_it_is_no_more(
+    house: House,
+) -> None:
+    house.put(*company())
+    async with house.following():
+        await house.remembered(CHAN)
+        house.sql(f"INSERT INTO endpoints (id, node, name, inside) VALUES (9, 'pbx', '{CHAN}', false)")
+        await house.followed()
+        assert isinstance(await house.call(CHAN), Unknown)
+        house.sql("DELETE FROM endpoints WHERE id = 9")
+        await house.followed()
+        assert (await house.card(CHAN)).name == "Chan"
 
 
 async def test_a_change_of_thousands_at_once_reaches_them_all(house: House) -> None:
