@@ -42,6 +42,7 @@ class Audience:
         """The call as this reader sees it; None when it is not theirs to see."""
         directory = await self.desk.people.directory()
         cards = await self.desk.cards.of(call)
+        call = self.desk.cards.as_chosen(call)
         card = call_view(call, cards, self.reader, directory, Sheet(self.desk.layout))
         team = team_view(call, cards, self.reader, directory)
         return Shown(call.call_id, call.version, card, team) if card or team else None

@@ -41,6 +41,7 @@ async def lookup(desk: Desk, reader: TheReader, number: str, trunk: str = "", pr
         result |= {
             "reason": reason_for(reader, answer.reason, answer.candidates, sheet),
             "tier": answer.tier,
+            "may": answer.may,
             "source": answer.source,
             "chosen": answer.chosen.customer_id if answer.chosen else None,
             "candidates": [asdict(customer_view(card, reader, sheet)) for card in answer.candidates],

@@ -11,7 +11,7 @@ from starlette.responses import Response
 from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
-from desk import api, calls, customers, dialplan, events, fields, health, phones, problems, sign_in, today
+from desk import api, calls, choices, customers, dialplan, events, fields, health, phones, problems, sign_in, today
 from desk.cards import LiveCards
 from desk.directory import People
 from desk.guard import Guard
@@ -34,6 +34,7 @@ ROUTERS = (
     customers.api,
     fields.pages,
     fields.api,
+    choices.router,
     calls.pages,
     calls.api,
     phones.router,

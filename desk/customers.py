@@ -116,6 +116,7 @@ def customer_facts(customer: Customer, reader: Reader, sees: Collection[str]) ->
             for item in customer.numbers
             if "numbers" in sees
         ],
+        "ranges": [{"range": item.raw, "label": item.label} for item in customer.ranges],
         "updated_at": rfc3339(customer.updated_at),
     }
 

@@ -50,7 +50,7 @@ async def manager(
 ) -> PlainTextResponse:
     """Names of the phones of the caller's manager on this PBX, joined by "&"."""
     answer = await _find(desk, Caller(number, presentation=presentation, trunk=trunk))
-    chosen = answer.chosen if isinstance(answer, Found) else None
+    chosen = answer.chosen if isinstance(answer, Found) and answer.may == "route" else None
     phones = chosen.manager.phones if chosen and chosen.manager else ()
     here = node or desk.parts.settings.asterisk.node
     names = [phone.name for phone in phones if phone.inside and phone.node == here]

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Protocol
@@ -47,6 +47,12 @@ class Finder(Protocol):
         ...
 
     async def find(self, caller: Caller, budget_s: float) -> Answer: ...
+
+    async def forget(
+        self, match_keys: Iterable[str], tails: Iterable[str] = (), ranges: Iterable[tuple[str, int]] = ()
+    ) -> None:
+        """The records behind these have changed. Raises StoreGone."""
+        ...
 
 
 @dataclass(frozen=True)

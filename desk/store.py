@@ -1,4 +1,4 @@
-"""The desk's way to the records: blocking work in a few threads of its own, each piece with a limit.
+"""The desk's way to the records: blocking reads and writes in a few threads of their own, each with a limit.
 
 A frozen database then costs a visitor three seconds and a clear message; notices, the dialplan's questions and the
 pages that need no records go on, because they share none of these threads.
@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager
 from typing import TypeVar
 
 from sqlalchemy import Engine
@@ -19,12 +20,14 @@ from records.errors import DatabaseGone
 
 T = TypeVar("T")
 
+Way = Callable[[Engine], AbstractContextManager[Session]]
+
 THREADS = 8
 PATIENCE_S = 3.0
 
 
 class Store:
-    """Reads for pages and notices, and what people change. `gone`: why the last of it failed; empty after success."""
+    """Reads for pages and notices, and writes. `gone` says why the last one failed; empty after one that worked."""
 
     def __init__(self, database: Engine) -> None:
         self.gone = ""
@@ -33,19 +36,16 @@ class Store:
 
     async def read(self, work: Callable[[Session], T], within_s: float = PATIENCE_S) -> T:
         """What `work` gives, run with a session that only reads. Raises DatabaseGone, also when it takes too long."""
-        return await self._in_thread(lambda: self._read(work), within_s)
+        return await self._do(reading, work, within_s)
 
     async def write(self, work: Callable[[Session], T], within_s: float = PATIENCE_S) -> T:
-        """The same with a session that may change something, committed when `work` is done.
+        """The same with a session that commits. What took too long may be done all the same; a version says whether."""
+        return await self._do(writing, work, within_s)
 
-        What took too long may be done all the same; a version says whether it was.
-        """
-        return await self._in_thread(lambda: self._write(work), within_s)
-
-    async def _in_thread(self, work: Callable[[], T], within_s: float) -> T:
+    async def _do(self, way: Way, work: Callable[[Session], T], within_s: float) -> T:
         try:
             async with asyncio.timeout(within_s):
-                result = await asyncio.get_running_loop().run_in_executor(self._threads, work)
+                result = await asyncio.get_running_loop().run_in_executor(self._threads, self._run, way, work)
         except TimeoutError:
             self.gone = f"the database gave no answer within {within_s:g} s"
             raise DatabaseGone(self.gone) from None
@@ -58,10 +58,6 @@ class Store:
     def close(self) -> None:
         self._threads.shutdown(wait=False, cancel_futures=True)
 
-    def _read(self, work: Callable[[Session], T]) -> T:
-        with reading(self._database) as session:
-            return work(session)
-
-    def _write(self, work: Callable[[Session], T]) -> T:
-        with writing(self._database) as session:
+    def _run(self, way: Way, work: Callable[[Session], T]) -> T:
+        with way(self._database) as session:
             return work(session)

@@ -167,6 +167,7 @@ class CallView:
     called: NumberView | None
     customers: tuple[CustomerView, ...]  # one; several when they share the number and nothing says which
     expected: int  # customers that belong here; more than there are: their cards could not be read just now
+    shared: int  # customers who share the number, of whom one may be chosen
     tier: str
     match_reason: str
     reason: str  # why it came to this person
@@ -226,6 +227,7 @@ def call_view(
         called=number_view(call.called_number) if call.called_number else None,
         customers=tuple(customer_view(card, reader, sheet) for card in known),
         expected=len(ids),
+        shared=len(call.customer_ids),
         tier=call.tier,
         match_reason=reason_for(reader, call.match_reason, known, sheet),
         reason=reason_for(

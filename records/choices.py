@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, selectinload
 
 from records.errors import Conflict, Refused
 from records.ranges import covering, prefixes_of
@@ -31,6 +31,11 @@ def choose(session: Session, match_key: str, customer_id: int, user_id: int | No
     except IntegrityError as exc:
         raise Conflict("somebody else chose at this moment; look at the card again") from exc
     return touched | _touched(match_key, customer_id)
+
+
+def choice_for(session: Session, match_key: str) -> NumberChoice | None:
+    """With `chosen_by`."""
+    return session.get(NumberChoice, match_key, options=[selectinload(NumberChoice.chosen_by)])
 
 
 def unchoose(session: Session, match_key: str) -> Touched:

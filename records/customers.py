@@ -62,6 +62,7 @@ class CustomerPage:
     orders: tuple[Order, ...]  # newest first
     tasks: tuple[Task, ...]  # open ones first, by what is due soonest, then done ones, newest first; with `user`
     calls: tuple[CallRow, ...]  # newest first
+    choices: tuple[NumberChoice, ...]  # shared numbers for which this customer was chosen, with `chosen_by`
 
 
 def add_customer(
@@ -185,12 +186,14 @@ def customer_page(session: Session, customer_id: int, calls: int = 20) -> Custom
         return None
     orders = select(Order).where(Order.customer_id == customer_id).order_by(Order.placed_at.desc(), Order.id.desc())
     tasks = select(Task).where(Task.customer_id == customer_id).options(selectinload(Task.user))
+    choices = select(NumberChoice).where(NumberChoice.customer_id == customer_id).order_by(NumberChoice.match_key)
     by_need = (Task.state != "open", Task.done_at.desc(), Task.due_at.is_(None), Task.due_at, Task.id)
     return CustomerPage(
         found,
         tuple(session.scalars(orders)),
         tuple(session.scalars(tasks.order_by(*by_need))),
         calls_of_customer(session, customer_id, limit=calls).items,
+        tuple(session.scalars(choices.options(selectinload(NumberChoice.chosen_by)))),
     )
 
 

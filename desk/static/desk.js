@@ -1,5 +1,6 @@
 // What every page of the desk does: live calls come and go, clocks tick, countries get their names.
 import { Board } from "./board.js";
+import { offerChoices } from "./choice.js";
 import { Stream } from "./stream.js";
 
 const page = document.body.dataset;
@@ -34,6 +35,8 @@ connect((event) => {
   }
   board.take(event);
 });
+
+offerChoices(document);
 
 addEventListener("pageshow", (event) => event.persisted && location.reload()); // what was kept is of long ago
 

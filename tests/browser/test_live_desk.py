@@ -7,10 +7,13 @@ import re
 
 import pytest
 from playwright.async_api import expect
+from sqlalchemy import text
 
 from desk import events
+from lookup.answers import Caller, Found
 from lookup.notices import LiveCall
 from lookup.redis_notices import RedisNotices
+from records.database import writing
 from tests.fixtures.browser import Line, Office, Person
 from tests.fixtures.desk import HOSTILE, KHMER, RITHY, SHARED, answered, ended, live_call, notice
 
@@ -123,6 +126,49 @@ async def test_a_hostile_name_is_text(office: Office) -> None:
     await dara.is_live()
     assert "owned" not in (await dara.page.title()).removeprefix("☎ ").split("<script>")[0]
     assert await dara.page.locator("img[src=x]").count() == 0
+
+
+async def test_of_those_who_share_a_number_one_is_chosen_for_this_and_every_call_after(office: Office) -> None:
+    dara = await office.person("dara")
+    vanna, bopha = office.people.shared
+    call = live_call(SHARED, "101", customers=(vanna, bopha))
+    await office.desk.publish(call)
+    card = dara.page.locator(dara.card(call.call_id))
+    await expect(card).to_contain_text("2 customers share this number")
+    await card.get_by_role("button", name="It is Chea Bopha").click()
+    await expect(card.locator("h2")).to_have_text("Chea Bopha")
+    await expect(card).to_contain_text("Dara Chan chose this one on")
+    answer = await office.desk.parts.finder.find(Caller(SHARED), 10)
+    assert isinstance(answer, Found)
+    assert (answer.chosen and answer.chosen.customer_id) == bopha
+
+    await card.get_by_role("button", name="Not this one").click()
+    await expect(card).to_contain_text("2 customers share this number")
+    await card.get_by_role("button", name="It is Chea Vanna").click()
+    await expect(card.locator("h2")).to_have_text("Chea Vanna")
+    await card.get_by_text("Open the card").click()
+    await dara.is_live()
+    await expect(dara.page.locator(".person")).to_contain_text("Chosen for a shared number")
+    await dara.page.get_by_role("button", name="No longer").click()
+    await expect(dara.page.locator(".person")).not_to_contain_text("Chosen for a shared number")
+
+
+async def test_a_choice_that_cannot_be_kept_is_said_on_the_card(office: Office) -> None:
+    dara = await office.person("dara")
+    call = live_call(SHARED, "101", customers=office.people.shared)
+    await office.desk.publish(call)
+    card = dara.page.locator(dara.card(call.call_id))
+    button = card.get_by_role("button", name="It is Chea Bopha")
+    await expect(button).to_be_visible()
+    with writing(office.desk.database()) as session:
+        session.execute(text("DELETE FROM phone_numbers WHERE customer_id = :it"), {"it": office.people.shared[1]})
+    await button.click()
+    await expect(card.get_by_role("alert")).to_contain_text("is no number of Chea Bopha")
+    await expect(card).to_contain_text("2 customers share this number")
+    async with asyncio.timeout(10):
+        while not dara.wrong:  # Chromium counts a refused request among the errors of its console
+            await asyncio.sleep(0.01)
+    assert "422" in dara.wrong.pop()
 
 
 async def test_a_supervisor_sees_who_talks_with_whom(office: Office) -> None:

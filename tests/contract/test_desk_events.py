@@ -202,7 +202,7 @@ async def test_a_changed_card_is_shown_again_while_the_call_lasts(running: tuple
         await the_next(events)
         with writing(desk.database()) as session:
             change_customer(session, desk.people.rithy, {"debt_minor": 0})
-        await desk.parts.finder.forget([RITHY])  # type: ignore[attr-defined]
+        await desk.parts.finder.forget([RITHY])
         desk.notices.publish(Notice("card_changed", 1, None, desk.people.rithy))
         [event] = await the_next(events)
     assert (event.kind, event.data["call_id"], event.data["version"]) == ("card_changed", call.call_id, 1)
