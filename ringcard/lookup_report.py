@@ -46,6 +46,7 @@ class Report:
     key: str  # what the cache and the database are asked for
     answer: str  # found | unknown | withheld | unavailable
     tier: str
+    may: str  # what settings allow a match of this tier: card | name | route
     source: str
     reason: str
     customers: tuple[str, ...]
@@ -55,6 +56,13 @@ class Report:
     read_ms: float
     find_ms: float
     route_ms: float
+
+
+MAY = {
+    "card": "be shown as a card",
+    "name": "be shown as a card and name the phone",
+    "route": "be shown as a card, name the phone and ring the manager",
+}
 
 
 async def explain(finder: Finder, settings: Settings, number: str, trunk: str = "", did: str = "") -> Report:
@@ -77,6 +85,7 @@ async def explain(finder: Finder, settings: Settings, number: str, trunk: str = 
         key=_key(read),
         answer=type(answer).__name__.lower(),
         tier=answer.tier if isinstance(answer, Found) else "",
+        may=answer.may if isinstance(answer, Found) else "",
         source=answer.source if isinstance(answer, Found) else "",
         reason=answer.reason,
         customers=tuple(map(_customer, answer.candidates)) if isinstance(answer, Found) else (),
@@ -98,6 +107,7 @@ def render(report: Report, as_json: bool = False) -> str:
         ("Read as", " ".join(filter(None, (report.e164, report.country))) or "no number of the outside world"),
         ("Looked up", report.key or "nothing"),
         ("Answer", _answered(report)),
+        *((("May", f'{MAY[report.may]} (tiers.{report.tier} = "{report.may}")'),) if report.may else ()),
         *(("Customer", customer) for customer in report.customers),
         ("Phone shows", report.shown or "the name that comes with the call"),
         *(("Rings", f"{', '.join(ring.phones)} for {ring.seconds} s: {ring.reason}") for ring in report.steps),

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 
-from config.settings import Company, Did, Lookup, Settings, Store, Trunk
+from config.settings import Company, Did, Lookup, Settings, Store, Tiers, Trunk
 from lookup.answers import Answer, Number, Unavailable
-from lookup.card import Card, Person, Phone
+from lookup.card import Card, CardNumber, Choice, Person, Phone
 from lookup.engine import Engine
 from lookup.memory_cards import MemoryCache, MemorySource
 from ringcard.from_settings import own_numbers, plans, redis_url
@@ -23,15 +24,23 @@ SETTINGS = Settings(
 MALY = Person(3, "Maly", (Phone("pbx", "101"), Phone("elsewhere", "101")))
 SOK = Card(7, 1, "Sok Dara", company="Angkor Trading", manager=MALY)
 KIM = Card(8, 1, "Kim")
+BEHIND = Card(9, 1, "Ly", manager=MALY, numbers=(CardNumber("+85523922222", ext="5"),))
 
 
-async def report(number: str, trunk: str = "", did: str = "") -> Report:
+async def report(number: str, trunk: str = "", did: str = "", settings: Settings = SETTINGS) -> Report:
     source = MemorySource()
+    source.add_range(SOK, "+855239111", 2, "023 911 1xx")
+    source.add(BEHIND, match_key="+85523922222")
+    source.add(KIM, match_key="+85523922222")
+    source.add(SOK, tail="12345678")
+    source.choose("+85512345679", 8, Choice("Maly", "2026-03-01T08:00:00Z"))
     source.add(SOK, match_key="+85512345678")
     for card in (SOK, KIM):
         source.add(card, match_key="+85512345679")
-    engine = Engine(plans(SETTINGS), MemoryCache(), source, SETTINGS.lookup, own_numbers(SETTINGS))
-    told = await explain(engine, SETTINGS, number, trunk, did)
+    engine = Engine(
+        plans(settings), MemoryCache(), source, settings.lookup, own_numbers(settings), tiers=settings.tiers
+    )
+    told = await explain(engine, settings, number, trunk, did)
     await engine.close()
     return told
 
@@ -58,9 +67,48 @@ async def test_the_trunk_decides_how_a_number_is_read() -> None:
     assert "on trunk moscow" in render(await report("8 (912) 345-67-89", trunk="moscow"))
 
 
-async def test_customers_who_share_a_number_are_all_named() -> None:
+async def test_customers_who_share_a_number_are_all_named_and_first_who_was_chosen() -> None:
     told = await report("+85512345679")
-    assert [customer.split(":")[0] for customer in told.customers] == ["7", "8"]
+    assert [customer.split(":")[0] for customer in told.customers] == ["8", "7"]
+    assert "2 customers share +85512345679; Maly chose this one on 2026-03-01." in render(told)
+
+
+@pytest.mark.parametrize(
+    ("number", "trunk", "tier", "says"),
+    [
+        ("+85512345678", "", "exact", "+85512345678 is a number of this customer."),
+        ("+855 23 922 222 ext 5", "", "extension", "+85523922222 with the extension 5 is a number of this customer."),
+        ("+85523911150", "", "range", "+85523911150 lies in the range 023 911 1xx of this customer."),
+        ("012 345 678", "moscow", "probable", "A number of this customer has the last 8 digits of 012 345 678"),
+    ],
+)
+async def test_every_tier_tells_its_reason_and_what_it_may_do(number: str, trunk: str, tier: str, says: str) -> None:
+    told = await report(number, trunk, did="+85523900002")
+    assert told.tier == tier
+    assert says in told.reason
+    text = render(told)
+    assert f"({tier}, from the database)" in text
+    if tier == "probable":
+        assert 'May          be shown as a card and name the phone (tiers.probable = "name")' in text
+        assert (told.shown[-1], told.steps) == ("?", ())
+    else:
+        assert f'and ring the manager (tiers.{tier} = "route")' in text
+
+
+@pytest.mark.parametrize(
+    ("may", "shown", "rings"), [("route", "Sok Dara", True), ("name", "Sok Dara", False), ("card", "", False)]
+)
+async def test_what_a_tier_may_do_is_told_as_it_is_done(may: str, shown: str, rings: bool) -> None:
+    settings = replace(SETTINGS, tiers=Tiers(exact=may))  # type: ignore[arg-type]
+    told = await report("+85512345678", did="+85523900002", settings=settings)
+    assert (told.answer, told.shown, bool(told.steps)) == ("found", shown, rings)
+
+
+async def test_a_tier_that_is_off_finds_nobody_and_the_report_says_why() -> None:
+    settings = replace(SETTINGS, tiers=Tiers(range="off"))
+    told = await report("+85523911150", settings=settings)
+    assert (told.answer, told.may) == ("unknown", "")
+    assert 'tiers.range = "off"' in render(told)
 
 
 @pytest.mark.parametrize(

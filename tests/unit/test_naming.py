@@ -1,6 +1,7 @@
 """A name from a customer base is harmless and readable wherever it is shown."""
 
 import unicodedata
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -132,6 +133,14 @@ def test_a_customer_without_any_name_leaves_the_name_as_received() -> None:
 
 def test_a_probable_match_is_marked() -> None:
     assert phone_name(found(DARA, chosen=DARA, tier="probable")) == "Sok Dara?"
+
+
+def test_a_match_that_may_only_show_the_card_leaves_the_name_as_received() -> None:
+    for cards, chosen in (((DARA,), DARA), ((DARA, CHAN), None)):
+        answer = found(*cards, chosen=chosen)
+        assert phone_name(answer)
+        assert phone_name(replace(answer, may="card")) == ""
+        assert phone_name(replace(answer, may="name")) == phone_name(answer)
 
 
 def test_several_customers_of_one_company_show_the_company() -> None:
