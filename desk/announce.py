@@ -6,7 +6,7 @@ Nothing is sent of a call that does not concern the reader. Names of events and 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -14,9 +14,11 @@ import orjson
 
 from desk import formats
 from desk.live import Event
-from desk.people import Reader
+from desk.people import Directory, Reader
+from desk.queries import subject_of_card
 from desk.services import Services
-from desk.views import CallView, Sheet, TeamCallView, call_view, team_view
+from desk.views import CallView, Sheet, TeamCallView, call_view, phones_of, team_view
+from lookup.card import Card
 from lookup.notices import LiveCall
 
 
@@ -43,7 +45,7 @@ class Audience:
         directory = await self.desk.people.directory()
         cards = await self.desk.cards.of(call)
         call = self.desk.cards.as_chosen(call)
-        card = call_view(call, cards, self.reader, directory, Sheet(self.desk.layout))
+        card = call_view(call, cards, self.reader, directory, self._sheet(call, cards, directory))
         team = team_view(call, cards, self.reader, directory)
         return Shown(call.call_id, call.version, card, team) if card or team else None
 
@@ -64,6 +66,28 @@ class Audience:
         head = {"kind": event.notice.kind, "at": formats.rfc3339(formats.moment(event.notice.at_ms))}
         shown = [item for call in self._calls_of(event) if (item := await self.show(call))]
         return [message(event.notice.kind, event.id, {**head, **self._data(item)}) for item in shown]
+
+    async def still_lacking(self) -> list[bytes]:
+        """For a browser that has just connected: the reader's calls as they are now, when queries fill their cards.
+
+        What was answered between the making of its page and now, it was not told.
+        """
+        if not self.desk.layout.queries_for(self.reader.role):
+            return []
+        _, calls = self.desk.hub.calls()
+        head = {"kind": "card_changed", "at": formats.rfc3339(self.desk.parts.clock())}
+        shown = [item for item in await self.show_all(calls) if item.card and item.card.customer]
+        return [message("card_changed", "", {**head, **self._data(item)}) for item in shown]
+
+    def _sheet(self, call: LiveCall, cards: Mapping[int, Card], directory: Directory) -> Sheet:
+        """With what queries know of the customer, where there is one and the reader is shown the card."""
+        names = self.desk.layout.queries_for(self.reader.role)
+        ids = (call.customer_id,) if call.customer_id else call.customer_ids
+        card = cards.get(ids[0]) if len(ids) == 1 else None
+        if not names or not card or call.ended_ms or not phones_of(self.reader, call, directory):
+            return Sheet(self.desk.layout)
+        answers = self.desk.queries.at_hand(subject_of_card(card, call.caller_number), names)
+        return Sheet(self.desk.layout, {card.customer_id: answers})
 
     def _calls_of(self, event: Event) -> Iterator[LiveCall]:
         notice = event.notice

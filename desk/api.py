@@ -7,9 +7,11 @@ from typing import Any
 
 from fastapi import APIRouter, Request
 
-from desk.services import Desk
+from desk.people import Reader
+from desk.queries import subject_of_card
+from desk.services import Desk, Services
 from desk.sessions import SignedIn, TheReader
-from desk.views import Sheet, customer_view, reason_for
+from desk.views import Answers, Sheet, customer_view, reason_for
 from lookup.answers import Caller, Found, Withheld
 
 router = APIRouter(prefix="/api/v1")
@@ -37,7 +39,7 @@ async def lookup(desk: Desk, reader: TheReader, number: str, trunk: str = "", pr
     if not isinstance(answer, Withheld):
         result["number"] = asdict(answer.number)
     if isinstance(answer, Found):
-        sheet = Sheet(desk.layout)
+        sheet = Sheet(desk.layout, _at_hand(desk, reader, answer))
         result |= {
             "reason": reason_for(reader, answer.reason, answer.candidates, sheet),
             "tier": answer.tier,
@@ -47,6 +49,15 @@ async def lookup(desk: Desk, reader: TheReader, number: str, trunk: str = "", pr
             "candidates": [asdict(customer_view(card, reader, sheet)) for card in answer.candidates],
         }
     return result
+
+
+def _at_hand(desk: Services, reader: Reader, answer: Found) -> dict[int, Answers]:
+    """What queries know now of the customer; what they do not know yet they have a moment later."""
+    names = desk.layout.queries_for(reader.role)
+    if not answer.chosen or not names:
+        return {}
+    subject = subject_of_card(answer.chosen, answer.number.e164 or answer.number.raw)
+    return {answer.chosen.customer_id: desk.queries.at_hand(subject, names)}
 
 
 @router.get("/openapi.json", include_in_schema=False)

@@ -19,6 +19,7 @@ from desk.layout import Layout, placed
 from desk.live import Hub
 from desk.pages import STATIC, Pages
 from desk.parts import DeskParts
+from desk.queries import Queries
 from desk.services import Services
 from desk.sessions import Sessions
 from desk.store import Store
@@ -78,8 +79,10 @@ def _services(parts: DeskParts) -> Services:
     hub = Hub(parts.live, parts.notices)
     sessions = Sessions(parts.settings, parts.secret, people)
     layout = Layout(placed(parts.settings.fields), parts.settings.company.currency)
+    cards = LiveCards(parts, hub)
+    queries = Queries(parts.settings.queries, cards.tell)
     pages = Pages(parts, layout)
-    return Services(parts, store, people, hub, layout, LiveCards(parts, hub), sessions, pages, parts.clock())
+    return Services(parts, store, people, hub, layout, cards, queries, sessions, pages, parts.clock())
 
 
 @contextlib.asynccontextmanager
@@ -93,6 +96,7 @@ async def _life(app: FastAPI) -> AsyncIterator[None]:
         mending.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await mending
+        await services.queries.close()
         await services.hub.stop()
         services.store.close()
         app.state.door.hashing.shutdown(wait=False, cancel_futures=True)

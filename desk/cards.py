@@ -73,7 +73,11 @@ class LiveCards:
             for call in [self._hub.call(call_id) for call_id in tuple(self._lacking)]:
                 if call and not call.ended_ms:
                     for customer_id in await self.of(call):
-                        self._hub.tell(Notice("card_changed", _ms(self._clock()), None, customer_id))
+                        self.tell(customer_id)
+
+    def tell(self, customer_id: int) -> None:
+        """There is more to show of this customer than there was."""
+        self._hub.tell(Notice("card_changed", _ms(self._clock()), None, customer_id))
 
     def _note(self, notice: Notice) -> None:
         if notice.kind == "card_changed" and notice.customer_id:

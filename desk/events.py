@@ -56,6 +56,8 @@ async def _stream(request: Request, desk: Services, audience: Audience, after: s
     checked = time.monotonic()
     with desk.hub.subscribe(after) as subscription:
         yield _heartbeat(desk)
+        for chunk in await audience.still_lacking():
+            yield chunk
         while True:
             event = await subscription.next(HEARTBEAT_S)
             if event is None and subscription.ended:

@@ -11,14 +11,15 @@ from dataclasses import asdict, dataclass
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Body, Header, HTTPException, Request, Response
-from fastapi.responses import JSONResponse, RedirectResponse
+from fastapi.responses import HTMLResponse, JSONResponse, RedirectResponse
 from sqlalchemy.orm import Session as Records
 
 from desk.layout import Placed
 from desk.people import Reader
+from desk.queries import subject_of
 from desk.services import Desk, Services
 from desk.sessions import Session, SignedIn, TheReader
-from desk.views import FieldView, field_views
+from desk.views import Answers, FieldView, field_views
 from records.custom import as_typed, given_value
 from records.customers import change_customer, customer
 from records.errors import Conflict, NotFound, Refused
@@ -37,9 +38,29 @@ class Unfit(Refused):
 
 
 def own_fields(desk: Services, of: Customer, reader: Reader) -> tuple[FieldView, ...]:
-    """The company's own fields of a customer, as this reader may see them."""
+    """The company's own fields of a customer, as this reader may see them and as far as they are known now."""
+    answers = desk.queries.at_hand(subject_of(of), desk.layout.queries_for(reader.role))
+    return _views(desk, of, reader, answers)
+
+
+async def all_own_fields(desk: Services, of: Customer, reader: Reader) -> tuple[FieldView, ...]:
+    """The same, once the queries have answered or failed."""
+    answers = await desk.queries.all_of(subject_of(of), desk.layout.queries_for(reader.role))
+    return _views(desk, of, reader, answers)
+
+
+def _views(desk: Services, of: Customer, reader: Reader, answers: Answers) -> tuple[FieldView, ...]:
     placed = [one for one in desk.layout.seen_by(reader.role) if not one.built_in]
-    return field_views(placed, of.custom, {}, desk.layout.currency)
+    return field_views(placed, of.custom, answers, desk.layout.currency)
+
+
+@pages.get("/pieces/customers/{customer_id}/fields")
+async def late_fields(desk: Desk, session: SignedIn, customer_id: int) -> HTMLResponse:
+    """The part of the customer's page that queries fill, once they have."""
+    found = await desk.store.read(lambda records: _one(records, customer_id))
+    own = await all_own_fields(desk, found, session.reader)
+    may_change = bool(desk.layout.kept_seen_by(session.reader.role))
+    return HTMLResponse(desk.pages.piece("customer_fields.html", customer=found, own=own, may_change=may_change))
 
 
 @pages.get("/customers/{customer_id}/fields")
@@ -71,8 +92,11 @@ async def save(request: Request, desk: Desk, session: SignedIn, customer_id: int
 
 @api.get("/customers/{customer_id}/fields")
 async def fields_json(desk: Desk, reader: TheReader, customer_id: int) -> JSONResponse:
-    """The fields that your company defines, as you may see them. The `ETag` is the version to give with a change."""
-    return _fields(desk, await desk.store.read(lambda records: _one(records, customer_id)), reader)
+    """The fields that your company defines, as you may see them; waits for the queries that fill some of them.
+
+    The `ETag` is the version to give with a change.
+    """
+    return await _fields(desk, await desk.store.read(lambda records: _one(records, customer_id)), reader)
 
 
 @api.patch("/customers/{customer_id}/fields")
@@ -92,7 +116,7 @@ async def change_json(
         changed = await desk.store.write(Change(customer_id, kept, values, int(version), desk.layout.currency).make)
     except Conflict as conflict:
         raise HTTPException(412, str(conflict)) from None
-    return _fields(desk, changed, reader)
+    return await _fields(desk, changed, reader)
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,7 +187,7 @@ def _sentence(text: str) -> str:
     return f"{text[:1].upper()}{text[1:]}."
 
 
-def _fields(desk: Services, found: Customer, reader: Reader) -> JSONResponse:
-    items = [asdict(item) for item in own_fields(desk, found, reader)]
+async def _fields(desk: Services, found: Customer, reader: Reader) -> JSONResponse:
+    items = [asdict(item) for item in await all_own_fields(desk, found, reader)]
     body = {"customer_id": found.id, "version": found.version, "fields": items}
     return JSONResponse(body, headers={"ETag": f'"{found.version}"'})

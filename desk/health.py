@@ -23,6 +23,7 @@ async def health(desk: Desk) -> JSONResponse:
     database = await _database(desk)
     live = "" if desk.hub.up else desk.hub.gone
     parts = {"database": database, "live": live, **{f"lookup {k}": v for k, v in desk.parts.finder.outages.items()}}
+    parts |= {f"query {name}": "away" for name in desk.queries.outages}
     status = "degraded" if any(parts.values()) else "ok"
     said = {name: reason or "ok" for name, reason in parts.items()}
     return JSONResponse({"status": status, "since": desk.since.isoformat(), "parts": said})
@@ -36,6 +37,13 @@ async def metrics(desk: Desk) -> PlainTextResponse:
     lines.append("# TYPE ringcard_lookups_total counter\n")
     lines += [
         f'ringcard_lookups_total{{kind="{field.name}"}} {getattr(counters, field.name)}\n' for field in fields(counters)
+    ]
+    lines.append("# HELP ringcard_queries_total Questions to other databases and what became of them, by kind.\n")
+    lines.append("# TYPE ringcard_queries_total counter\n")
+    lines += [
+        f'ringcard_queries_total{{query="{name}",kind="{kind.name}"}} {getattr(counted, kind.name)}\n'
+        for name, counted in desk.queries.counters.items()
+        for kind in fields(counted)
     ]
     lines += gauge("desk_browsers", "Browsers that follow the live calls.", desk.hub.browsers)
     lines += gauge("desk_live_calls", "Calls known as live.", _going_on(desk))

@@ -15,6 +15,7 @@ from desk.directory import People
 from desk.layout import Layout
 from desk.live import Hub
 from desk.parts import DeskParts
+from desk.queries import Queries
 from desk.store import Store
 
 if TYPE_CHECKING:
@@ -32,6 +33,7 @@ class Services:
     hub: Hub
     layout: Layout
     cards: LiveCards
+    queries: Queries
     sessions: Sessions
     pages: Pages
     since: datetime  # when the desk started

@@ -11,6 +11,7 @@ pytest_plugins = [
     "tests.fixtures.lab",
     "tests.fixtures.company",
     "tests.fixtures.calls_flowing",
+    "tests.fixtures.erp",
     "tests.fixtures.desk",
     "tests.fixtures.browser",
 ]

@@ -51,3 +51,11 @@ document.addEventListener("click", (event) => {
   const menu = document.querySelector(".me[open]");
   if (menu && !menu.contains(event.target)) menu.removeAttribute("open");
 });
+
+// What other databases know of a customer comes a moment after the page.
+const late = document.querySelector("[data-late]");
+if (late) {
+  const answer = await fetch(late.dataset.late).catch(() => null);
+  if (answer?.ok) late.outerHTML = await answer.text();
+  else for (const place of late.querySelectorAll(".pending")) place.replaceWith("–");
+}

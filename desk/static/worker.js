@@ -34,7 +34,9 @@ function join(port, after) {
     floor = after;
     stream.reopen(after); // other tabs see some events again, which changes nothing there
   } else {
-    for (const event of kept) if (isAfter(event.id, after)) port.postMessage(event);
+    // A changed card comes under the id of the notice before it: a page made in between is not known to have it.
+    for (const event of kept)
+      if (isAfter(event.id, after) || (event.id === after && event.kind === "card_changed")) port.postMessage(event);
   }
 }
 
