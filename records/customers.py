@@ -6,7 +6,7 @@ after the commit, and not before, hand it to the cache. Where numbers are given,
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence, Set
+from collections.abc import Collection, Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -106,7 +106,8 @@ def new_customer(
 def settle(session: Session, new: Sequence[Customer]) -> Touched:
     """Writes what `new_customer` made, and gives these customers the earlier calls from their numbers."""
     session.flush()
-    _adopt_calls(session, [number for customer in new for number in customer.numbers])
+    keys = {number.match_key for customer in new for number in customer.numbers if number.match_key}
+    adopt_calls(session, keys)
     return lookups_of(session, [customer.id for customer in new])
 
 
@@ -118,7 +119,7 @@ def attach_number(session: Session, read_number: Reader, customer_id: int, raw: 
         return Touched()
     session.flush()
     if isinstance(given, PhoneNumber):
-        _adopt_calls(session, [given])
+        adopt_calls(session, {given.match_key} - {None})
     return touch(session, [customer_id])
 
 
@@ -291,9 +292,8 @@ def _same(numbers: Iterable[PhoneNumber], number: PhoneNumber) -> PhoneNumber | 
     return None
 
 
-def _adopt_calls(session: Session, numbers: Iterable[PhoneNumber]) -> None:
+def adopt_calls(session: Session, keys: Collection[str | None]) -> None:
     """Earlier calls of nobody become the customer's who has the number, where nobody else has it."""
-    keys = {number.match_key for number in numbers if number.match_key}
     of_nobody = select(CallRow.caller_key).where(CallRow.caller_key.in_(keys), CallRow.customer_id.is_(None)).distinct()
     for key in session.scalars(of_nobody).all():
         owners = session.scalars(select(PhoneNumber.customer_id).where(PhoneNumber.match_key == key).distinct()).all()

@@ -312,3 +312,58 @@ class Change(Base):
     endpoint_id: Mapped[int | None]
     endpoint: Mapped[str | None]  # the phone's name: a number that is nobody's customer while it is ours
     done_at: Mapped[datetime | None]  # the cache was told; kept a while, in case an older copy of it takes over
+
+
+class Import(Base):
+    """One import of customers from a file, from when the file was given until it was undone."""
+
+    __tablename__ = "imports"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    file: Mapped[str]  # its name
+    kind: Mapped[str] = mapped_column(default="")  # CSV | XLSX | vCard
+    by_id: Mapped[int | None] = mapped_column(ForeignKey("users.id"))  # None: by the command
+    # given | checking | checked | importing | done | undoing | undone | failed
+    state: Mapped[str]
+    stage: Mapped[str]  # name of its files in data_dir/imports, as long as they are needed
+    mapping: Mapped[str] = mapped_column(default="{}")  # JSON: header -> what it is
+    sheet: Mapped[str] = mapped_column(default="")
+    said: Mapped[str] = mapped_column(default="")  # why it failed
+    rows: Mapped[int] = mapped_column(default=0)  # that can be taken
+    done: Mapped[int] = mapped_column(default=0)  # of these
+    done_to: Mapped[int] = mapped_column(default=0)  # the last row written
+    added: Mapped[int] = mapped_column(default=0)
+    changed: Mapped[int] = mapped_column(default=0)
+    unchanged: Mapped[int] = mapped_column(default=0)
+    refused: Mapped[int] = mapped_column(default=0)  # rows that could not be taken
+    errors: Mapped[str] = mapped_column(default="[]")  # JSON: the first of them, [row, header, message]
+    kept: Mapped[int] = mapped_column(default=0)  # undo left them, because somebody has changed them since
+    started_at: Mapped[datetime]
+    ended_at: Mapped[datetime | None]
+
+    by: Mapped[User | None] = relationship()
+
+
+class ImportedCustomer(Base):
+    """What an import did to a customer, so that it can be undone. No foreign key on what may be gone."""
+
+    __tablename__ = "import_customers"
+    __table_args__ = (Index("ix_import_customers_import", "import_id", "id"),)
+
+    id: Mapped[int] = mapped_column(BigInteger().with_variant(Integer, "sqlite"), primary_key=True)
+    import_id: Mapped[int] = mapped_column(ForeignKey("imports.id", ondelete="CASCADE"))
+    customer_id: Mapped[int]
+    mark: Mapped[str]  # of a customer that was added, as it was then (`intake.rules.digest`); empty: was there before
+    change: Mapped[str]  # JSON [fields before, fields after, numbers added as (raw, label)] of one that was there
+    kept: Mapped[str] = mapped_column(default="")  # why undo has left it
+
+
+class ImportMapping(Base):
+    """What somebody said of the columns of a file; kept for the next file with the same."""
+
+    __tablename__ = "import_mappings"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    headers: Mapped[str] = mapped_column(unique=True)  # JSON: the headers in lower case, sorted
+    mapping: Mapped[str]  # JSON: header -> what it is
+    used_at: Mapped[datetime]

@@ -120,9 +120,9 @@ def lookup(args: argparse.Namespace, settings: Settings) -> int:
 
 
 def import_(args: argparse.Namespace, settings: Settings) -> int:
-    from ringcard.importing import import_file
+    from ringcard.importing import main_import
 
-    return import_file(settings, args.file, dry_run=args.dry_run)
+    return main_import(settings, args)
 
 
 def user(args: argparse.Namespace, settings: Settings) -> int:
@@ -187,9 +187,8 @@ def _parser() -> argparse.ArgumentParser:
     p.add_argument("--did", default="", help="as if it called this number of ours, written as the trunk sends it")
     p.add_argument("--json", action="store_true", help="for a program: one JSON object")
 
-    p = add("import", import_, "take customers in from a CSV file", "ringcard import customers.csv --dry-run")
-    p.add_argument("file", metavar="FILE", type=Path, help="its first line names the columns: see docs/import.md")
-    p.add_argument("--dry-run", action="store_true", help="only say what would happen")
+    p = add("import", import_, "take customers in from a file", "ringcard import customers.xlsx --dry-run")
+    _import_arguments(p)
 
     p = add("user", user, "the people who sign in, and their phones", "ringcard user add dara 'Sok Dara' --phone 101")
     _user_arguments(p)
@@ -207,6 +206,32 @@ def _parser() -> argparse.ArgumentParser:
     p.add_argument("number", metavar="NUMBER", help="a number, or: known, unknown, withheld, shared")
     p.add_argument("did", metavar="DID", nargs="?", default="", help="the number of ours that is called")
     return parser
+
+
+def _import_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("file", metavar="FILE", type=Path, nargs="?", help="CSV, XLSX or vCard: see docs/import.md")
+    parser.add_argument("--dry-run", action="store_true", help="only say what would happen")
+    parser.add_argument(
+        "--map",
+        action="append",
+        default=[],
+        metavar="'COLUMN=WHAT'",
+        help="what a column is, like 'Kundennummer=external_id'; - for not used; kept for the next file like it",
+    )
+    parser.add_argument("--sheet", default="", help="of an XLSX file (default: the first that names customers)")
+    instead = parser.add_argument_group("instead of a file").add_mutually_exclusive_group()
+    instead.add_argument("--list", action="store_true", help="the imports so far, the last ones first")
+    instead.add_argument("--undo", type=int, metavar="N", help="take import N back")
+    instead.add_argument(
+        "--resume",
+        type=int,
+        nargs="?",
+        const=0,
+        metavar="N",
+        help="finish an import that was interrupted (the last one)",
+    )
+    instead.add_argument("--mappings", action="store_true", help="what is kept from --map")
+    instead.add_argument("--forget-mapping", type=int, metavar="N", help="keep it no longer")
 
 
 def _user_arguments(parser: argparse.ArgumentParser) -> None:

@@ -11,8 +11,8 @@ import asyncio
 import gc
 import logging
 import time
-from collections.abc import Callable, Coroutine, Mapping, Sequence
-from contextlib import AsyncExitStack
+from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
+from contextlib import AsyncExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -49,21 +49,42 @@ async def open_engine(stack: AsyncExitStack, settings: Settings) -> Engine:
 
 
 def forget(settings: Settings, touched: Touched) -> None:
-    """For commands: the cache lets go of what a change of the records made wrong, though no worker may run to do it.
+    """For commands: the cache lets go of what a change of the records made wrong, though no worker may run to do it."""
+    if touched:
+        with forgetting(settings) as tell:
+            tell(touched)
+
+
+@contextmanager
+def forgetting(settings: Settings) -> Iterator[Callable[[Touched], bool]]:
+    """The same for many changes, one after another; False when the cache cannot be told now.
 
     Our own Redis keeps nothing while it does not run, so then there is nothing to forget.
     """
-    if touched and (settings.store.redis_url or (server_folder(settings.data_dir) / SOCKET).exists()):
-        asyncio.run(_forget(settings, touched))
+    own = None if settings.store.redis_url else server_folder(settings.data_dir) / SOCKET
+    gone = False
+    with asyncio.Runner() as runner:
+        stack = AsyncExitStack()
+        engine = runner.run(open_engine(stack, settings))
 
+        def tell(touched: Touched) -> bool:
+            nonlocal gone
+            if own is not None and not own.exists():
+                return True
+            try:
+                runner.run(engine.forget(touched.keys, touched.tails, touched.ranges))
+            except StoreGone as exc:
+                if not gone:
+                    log.warning("redis cannot be told now (%s); the worker tells it when it is back", exc)
+                gone = True
+                return False
+            gone = False
+            return True
 
-async def _forget(settings: Settings, touched: Touched) -> None:
-    async with AsyncExitStack() as stack:
-        engine = await open_engine(stack, settings)
         try:
-            await engine.forget(touched.keys, touched.tails, touched.ranges)
-        except StoreGone as exc:
-            log.warning("redis cannot be told now (%s); the worker tells it when it is back", exc)
+            yield tell
+        finally:
+            runner.run(stack.aclose())
 
 
 def reader(settings: Settings) -> Callable[[str], Number]:

@@ -1,64 +1,212 @@
-"""`ringcard import FILE`: customers from a CSV file, with every row that could not be taken and why."""
+"""`ringcard import FILE`: customers from a file, and every row that could not be taken and why; undoing it."""
 
 from __future__ import annotations
 
+import argparse
 import sys
 import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from config.settings import Settings
-from records.database import open_database
-from records.intake.csv_file import ImportResult, import_customers
+from records.database import open_database, reading, writing
+from records.errors import NotFound, Refused
+from records.intake import imports
+from records.intake.apply import Outcome, Progress
+from records.intake.headers import meanings
+from records.intake.imports import Intake
+from records.intake.mappings import forget_mapping, keep_mapping, kept_mappings
+from records.intake.rows import Table
+from records.intake.undo import kept
 from records.migrate import check
+from records.tables import Import
 from ringcard import compose
 
 ERRORS_SHOWN = 50
 PROGRESS_S = 2.0
 
 
-def import_file(settings: Settings, file: Path, dry_run: bool) -> int:
-    """Import and tell. The exit status is 1 when a row could not be taken; the others are in nevertheless."""
-    database = open_database(settings.database_url)
-    try:
-        check(database)
-        result = import_customers(
-            database,
-            file,
-            compose.reader(settings),
-            _Progress(),
-            currency=settings.company.currency,
-            dry_run=dry_run,
+def main_import(settings: Settings, args: argparse.Namespace) -> int:
+    """The exit status is 1 when a row could not be taken (the others are in nevertheless), or undo has left some."""
+    with _intake(settings) as intake:
+        if args.list:
+            return _list(intake)
+        if args.mappings:
+            return _mappings(intake)
+        if args.forget_mapping is not None:
+            with writing(intake.database) as session:
+                forget_mapping(session, args.forget_mapping)
+            print(f"Mapping {args.forget_mapping} is forgotten.")
+            return 0
+        if args.undo is not None:
+            return _undo(intake, args.undo)
+        if args.resume is not None:
+            return _resume(intake, args.resume)
+        if args.file is None:
+            raise Refused("which file? Write: ringcard import FILE; ringcard import --help lists what else there is")
+        return _import(intake, args.file, _mapping(args.map), args.sheet, args.dry_run)
+
+
+def _import(intake: Intake, path: Path, mapping: dict[str, str], sheet: str, dry_run: bool) -> int:
+    table = imports.look_at(intake, path, mapping, sheet)
+    if mapping and not dry_run:
+        with writing(intake.database) as session:
+            keep_mapping(session, table.headers, mapping)
+    if dry_run:
+        outcome = imports.rehearse_table(intake, table)
+    else:
+        _say_interrupted(intake)
+        import_id, outcome = imports.import_table(intake, table, path.name)
+        print(f"Import {import_id}; `ringcard import --undo {import_id}` takes it back.")
+    print(_told(outcome, dry_run, _unused(table)))
+    return 1 if outcome.refused else 0
+
+
+def _resume(intake: Intake, import_id: int) -> int:
+    if not import_id:
+        waiting = _interrupted(intake)
+        if not waiting:
+            raise NotFound("no import was interrupted")
+        import_id = waiting[0].id
+    if imports.one_import(intake.database, import_id).state == "undoing":
+        return _undo(intake, import_id)
+    outcome = imports.go_on(intake, import_id)
+    print(f"Import {import_id} is complete.")
+    print(_told(outcome, False, ""))
+    return 1 if outcome.refused else 0
+
+
+def _undo(intake: Intake, import_id: int) -> int:
+    row = imports.undo(intake, import_id)
+    print(f"Import {import_id} of {row.file} is undone.")
+    if row.kept:
+        shown = kept(intake.database, import_id, ERRORS_SHOWN)
+        print(f"{_count(row.kept, 'customer')} stay{'s' if row.kept == 1 else ''} as somebody has made them since:")
+        for customer_id, name, why in shown:
+            print(f"  {name} (customer {customer_id}): {why}")
+        if row.kept > len(shown):
+            print(f"  ... and {row.kept - len(shown)} more")
+    return 1 if row.kept else 0
+
+
+def _list(intake: Intake) -> int:
+    with reading(intake.database) as session:
+        rows = imports.imports(session)
+    if not rows:
+        print("Nothing was imported yet.")
+    for row in rows:
+        by = row.by.login if row.by else "by command"
+        counts = f"{row.added} added, {row.changed} changed, {row.unchanged} unchanged, {row.refused} not taken"
+        print(
+            f"{row.id:>5}  {row.started_at:%Y-%m-%d %H:%M} UTC  {by:<12}  {row.file}  {counts}  {_state(intake, row)}"
         )
-    finally:
-        database.dispose()
-    print(_told(result, dry_run))
-    if not dry_run:
-        compose.forget(settings, result.keys)
-    return 1 if result.errors else 0
+    return 0
 
 
-def _told(result: ImportResult, dry_run: bool) -> str:
+def _state(intake: Intake, row: Import) -> str:
+    if imports.is_interrupted(intake.data_dir, row):
+        return f"interrupted at {row.done} of {row.rows}; finish it: ringcard import --resume {row.id}"
+    return row.state + (f", {row.kept} kept" if row.kept else "") + (f": {row.said}" if row.said else "")
+
+
+def _mappings(intake: Intake) -> int:
+    with reading(intake.database) as session:
+        known = kept_mappings(session)
+    if not known:
+        print("No mapping is kept.")
+    for mapping_id, mapping in known:
+        print(f"{mapping_id:>5}  {', '.join(f'{header!r} is {target}' for header, target in mapping.items())}")
+    return 0
+
+
+def _interrupted(intake: Intake) -> list[Import]:
+    with reading(intake.database) as session:
+        rows = imports.imports(session)
+    return [
+        row for row in rows if row.state in ("importing", "undoing") and imports.is_interrupted(intake.data_dir, row)
+    ]
+
+
+def _say_interrupted(intake: Intake) -> None:
+    for row in _interrupted(intake):
+        said = f"Import {row.id} of {row.file} was interrupted; `ringcard import --resume {row.id}` finishes it."
+        print(said, file=sys.stderr)
+
+
+def _mapping(said: Sequence[str]) -> dict[str, str]:
+    mapping = {}
+    for one in said:
+        header, is_, target = one.rpartition("=")
+        if not is_ or not header.strip():
+            raise Refused(f"--map {one!r}: write it as 'COLUMN=what it is', like 'Kundennummer=external_id'")
+        mapping[header.strip()] = target
+    meanings([*mapping], mapping)  # says at once when a target is none
+    return mapping
+
+
+def _unused(table: Table) -> str:
+    return ", ".join(
+        header for header, meaning in zip(table.headers, table.meanings, strict=True) if header and meaning is None
+    )
+
+
+def _told(outcome: Outcome, dry_run: bool, unused: str) -> str:
     verb = "would be " if dry_run else ""
-    lines = [f"{result.added} {verb}added, {result.changed} {verb}changed, {result.unchanged} unchanged."]
-    if result.unused_columns:
-        lines.append(f"Columns that were not used: {', '.join(result.unused_columns)}.")
-    if result.errors:
-        count = len(result.errors)
-        lines.append(f"{count} row{'s' if count > 1 else ''} {'would not be' if dry_run else 'could not be'} taken:")
-        lines += [f"  {error}" for error in result.errors[:ERRORS_SHOWN]]
-        if len(result.errors) > ERRORS_SHOWN:
-            lines.append(f"  ... and {len(result.errors) - ERRORS_SHOWN} more")
-        lines.append("Correct these rows and import the file again; what is in already stays as it is.")
+    lines = [f"{outcome.added} {verb}added, {outcome.changed} {verb}changed, {outcome.unchanged} unchanged."]
+    if unused:
+        lines.append(f"Columns that were not used: {unused}.")
+    if outcome.refused:
+        what = _count(outcome.refused, outcome.errors[0].unit)
+        lines.append(f"{what} {'would not be' if dry_run else 'could not be'} taken:")
+        lines += [f"  {error}" for error in outcome.errors[:ERRORS_SHOWN]]
+        if outcome.refused > ERRORS_SHOWN:
+            lines.append(f"  ... and {outcome.refused - ERRORS_SHOWN} more")
+        lines.append("Correct that and import the file again; what is in already stays as it is.")
     return "\n".join(lines)
 
 
-class _Progress:
-    """How many rows are done, said every two seconds."""
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}{'' if number == 1 else 's'}"
 
-    def __init__(self) -> None:
-        self._said = time.monotonic()
 
-    def __call__(self, rows: int) -> None:
-        if time.monotonic() - self._said >= PROGRESS_S:
-            self._said = time.monotonic()
-            print(f"{rows} rows ...", file=sys.stderr, flush=True)
+@contextmanager
+def _intake(settings: Settings) -> Iterator[Intake]:
+    database = open_database(settings.database_url)
+    try:
+        check(database)
+        with compose.forgetting(settings) as forget:
+            yield Intake(
+                database,
+                settings.data_dir,
+                compose.reader(settings),
+                settings.company.currency,
+                forget,
+                Said(PROGRESS_S),
+            )
+    finally:
+        database.dispose()
+
+
+class Said:
+    """How far it is, how quick, and how long it will take; said every few seconds."""
+
+    def __init__(self, every_s: float) -> None:
+        self._every_s = every_s
+        self._doing, self._began, self._began_with, self._said = "", 0.0, 0, 0.0
+
+    def __call__(self, progress: Progress) -> None:
+        now = time.monotonic()
+        if progress.doing != self._doing:
+            self._doing, self._began, self._began_with, self._said = progress.doing, now, progress.done, now
+        if now - self._said < self._every_s:
+            return
+        self._said = now
+        rate = (progress.done - self._began_with) / (now - self._began)
+        of = f" of {progress.total:,}" if progress.total else ""
+        left = f", {_lasting((progress.total - progress.done) / rate)} left" if progress.total and rate else ""
+        print(f"{progress.doing} {progress.done:,}{of}, {rate:,.0f} a second{left}", file=sys.stderr, flush=True)
+
+
+def _lasting(seconds: float) -> str:
+    return f"{seconds:.0f} s" if seconds < 90 else f"{seconds / 60:.0f} min"

@@ -1,1 +1,12 @@
-"""Data from outside: files that a company already has become customers."""
+"""Data from outside: what a company already has elsewhere becomes customers.
+
+The way of a row, from any source:
+
+    open_table(path)      a file -> Row by Row, whatever kind it is                     csv_table, xlsx_table, vcards
+    understand(row)       Row -> Wanted: numbers read, amounts and managers known; or what is wrong with it       rules
+    Stage                 a file of our own where rows wait; the records are not locked meanwhile                 stage
+    plan(wanted, known)   to add, to change, nothing to do, or whose it could be cannot be said                   rules
+    Application           writes that in short transactions, and keeps what `undo` needs                          apply
+
+Another source than a file makes `Row`s of its own and hands them to `imports.staged`; all after that is the same.
+"""

@@ -1,0 +1,46 @@
+"""A file as a table, whichever kind it is; that is told by what is in it, not by its name."""
+
+from __future__ import annotations
+
+import codecs
+from collections.abc import Mapping
+from pathlib import Path
+
+from records.errors import Refused
+from records.intake.csv_table import look_at_csv
+from records.intake.rows import Table
+
+_OTHERS = {
+    b"\xd0\xcf\x11\xe0": "an old Excel file (.xls); save it as .xlsx or as 'CSV UTF-8'",
+    b"%PDF": "a PDF; export the customers as CSV, XLSX or vCard",
+    b"\x1f\x8b": "compressed; unpack it first",
+    b"SQLite format 3": "a database; export the customers as CSV, XLSX or vCard",
+}
+
+
+def open_table(path: Path, mapping: Mapping[str, str] | None = None, sheet: str = "") -> Table:
+    """Looks at a file. `mapping` says of headers what they are (`headers.TARGETS`), `sheet` which of a workbook's.
+
+    Raises Refused: missing, empty, of no kind that we read. Whether it has the columns needed, `required` tells.
+    """
+    start = _start(path)
+    other = next((said for mark, said in _OTHERS.items() if start.startswith(mark)), "")
+    if other:
+        raise Refused(f"{path.name} is {other}")
+    if sheet:
+        raise Refused(f"{path.name} has no sheets; leave --sheet out")
+    return look_at_csv(path, mapping or {})
+
+
+def _start(path: Path) -> bytes:
+    try:
+        with path.open("rb") as file:
+            return file.read(512)
+    except OSError as exc:
+        raise Refused(f"cannot read {path}: {exc.strerror}") from exc
+
+
+def _plain(start: bytes) -> str:
+    """The beginning as text, as far as telling a kind needs it."""
+    wide = start.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+    return start.decode("utf-16" if wide else "utf-8-sig", "replace").lstrip()

@@ -1,0 +1,301 @@
+"""What a row means, and what is to be done about it: pure rules over values, the same for every source.
+
+A row is theirs who has its external id; else theirs who has one of its numbers, and the same name where several do.
+The same rows again change nothing. Nothing is ever removed: an empty cell leaves what is there.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from hashlib import blake2b
+from typing import Any
+
+import msgspec
+import orjson
+
+from records.errors import RecordsError
+from records.intake.rows import Cell, Column, Row
+from records.money import to_minor
+from records.numbers import Reader
+
+FIELDS = (
+    "external_id",
+    "name",
+    "company",
+    "email",
+    "address",
+    "note",
+    "photo",
+    "debt_minor",
+    "currency",
+    "manager_id",
+)
+"""Of a customer, what rows can set; columns of the table, in an order for good."""
+
+EMPTY: Mapping[str, Any] = {"external_id": None, "debt_minor": 0, "manager_id": None}
+TEXTS: tuple[Column, ...] = ("company", "email", "address", "note", "external_id")
+
+
+class Problem(Exception):
+    """What is wrong with one row."""
+
+    def __init__(self, column: Column | None, message: str, header: str = "") -> None:
+        super().__init__(message)
+        self.column, self.header = column, header
+
+
+class Number(msgspec.Struct, frozen=True, array_like=True):
+    """A number as it is stored."""
+
+    raw: str
+    label: str
+    e164: str
+    match_key: str
+    tail: str
+    ext: str
+    rules: int
+
+    @property
+    def key(self) -> str:
+        """What makes it the same phone: numbers that could not be read are the same when typed alike."""
+        return self.match_key or self.raw
+
+
+class Wanted(msgspec.Struct, frozen=True, array_like=True):
+    """A row as understood."""
+
+    row: int
+    fields: dict[str, str | int | None]  # of FIELDS, with `name`; only those that the row has
+    numbers: tuple[Number, ...]  # none twice
+
+    @property
+    def name(self) -> str:
+        return str(self.fields["name"])
+
+
+class Owner(msgspec.Struct, eq=False):
+    """A customer as known so far. `id` 0: not written yet."""
+
+    id: int
+    fields: dict[str, Any]  # all of FIELDS
+    numbers: list[Number]
+
+    @property
+    def external_id(self) -> str | None:
+        found: str | None = self.fields["external_id"]
+        return found
+
+    @property
+    def name(self) -> str:
+        return str(self.fields["name"])
+
+
+# --- Row -> Wanted
+
+
+@dataclass(frozen=True, slots=True)
+class Understanding:
+    """How rows are understood: what they do not say themselves. Raises Problem for a row that cannot be taken."""
+
+    read_number: Reader
+    logins: Mapping[str, int]
+    currency: str = "USD"  # of rows that name none
+    store_photo: Callable[[bytes], str] | None = None  # its name in the store; raises Refused
+
+    def __call__(self, row: Row) -> Wanted:
+        if row.problem:
+            raise Problem(None, row.problem)
+        name = row.name()
+        if not name:
+            raise Problem("name", "has no name; write one, or the company's", row.header("name"))
+        numbers = {(number.key, number.ext): number for number in reversed([*self._numbers(row)])}
+        if not numbers:
+            said = f"{name} has no phone number; write one, best with + and the country code"
+            raise Problem("number", said, row.header("number"))
+        return Wanted(row.number, {"name": name, **self._fields(row)}, tuple(reversed(numbers.values())))
+
+    def _fields(self, row: Row) -> dict[str, Any]:
+        fields: dict[str, Any] = {column: row.text(column) for column in TEXTS if row.text(column)}
+        currency = row.text("currency").upper()
+        if currency:
+            if not re.fullmatch(r"[A-Z]{3}", currency):
+                said = f"{currency!r} is no currency; write its three letters, like USD"
+                raise Problem("currency", said, row.header("currency"))
+            fields["currency"] = currency
+        if row.text("debt"):
+            try:
+                fields["debt_minor"] = to_minor(row.text("debt"), currency or self.currency)
+            except RecordsError as exc:
+                raise Problem("debt", str(exc), row.header("debt")) from exc
+        if row.text("manager"):
+            login = row.text("manager").casefold()
+            if login not in self.logins:
+                said = f"nobody has the login {login!r}; add them first, or leave the cell empty"
+                raise Problem("manager", said, row.header("manager"))
+            fields["manager_id"] = self.logins[login]
+        if row.photo and self.store_photo is not None:
+            try:
+                fields["photo"] = self.store_photo(row.photo)
+            except RecordsError as exc:
+                raise Problem("photo", str(exc), row.header("photo")) from exc
+        return fields
+
+    def _numbers(self, row: Row) -> Iterator[Number]:
+        for cell in row.cells.get("number", ()):
+            for text in self._split(_bare(cell)):
+                read = self.read_number(text)
+                if not (read.match_key or read.tail):
+                    said = f"{text!r} cannot be read; write the whole number, best with + and the country"
+                    raise Problem("number", said, cell.header)
+                yield Number(text, cell.label, read.e164, read.match_key, read.tail, read.ext, read.rules)
+
+    def _split(self, cell: str) -> list[str]:
+        """A cell that is one number stays whole ("012/555/025"); else it holds several."""
+        if not cell or self.read_number(cell).match_key:
+            return [cell] if cell else []
+        return [part.strip() for part in re.split(r"[,;/|\n]", cell) if part.strip()]
+
+
+def _bare(cell: Cell) -> str:
+    """Without what people write so that a spreadsheet leaves the digits alone: '012345678 and ="012345678"."""
+    text = re.sub(r'^="(.*)"$', r"\1", cell.text).lstrip("'").strip()
+    if re.fullmatch(r"\d[.,]\d+E\+\d+", text, re.IGNORECASE):
+        raise Problem(
+            "number",
+            f"{text!r} is what a spreadsheet made of a number; format the column as text, fill it anew",
+            cell.header,
+        )
+    return text
+
+
+# --- Wanted and who is known -> what to do
+
+
+@dataclass(slots=True)
+class Change:
+    """What some rows change of a customer who was there."""
+
+    owner: Owner
+    before: dict[str, Any] = field(default_factory=dict)
+    after: dict[str, Any] = field(default_factory=dict)
+    numbers: list[Number] = field(default_factory=list)  # new ones
+
+
+@dataclass(slots=True)
+class Plan:
+    """What to do about a batch of rows."""
+
+    added: list[Owner] = field(default_factory=list)
+    changes: dict[Owner, Change] = field(default_factory=dict)
+    claimed: dict[Owner, int] = field(default_factory=dict)  # the row that was theirs
+    problems: list[tuple[int, Problem]] = field(default_factory=list)
+    changed: int = 0  # rows
+    unchanged: int = 0
+
+
+def plan(wanted: Iterable[Wanted], owners: Iterable[Owner], claimed: frozenset[int], currency: str) -> Plan:
+    """What to do about these rows. `owners` is everybody whom they may mean, by id; they are changed in it as planned.
+
+    `claimed` are ids of customers that earlier rows of the same file were. `currency` is of new customers whose row
+    names none.
+    """
+    return _Planning(owners, claimed, currency).done(wanted)
+
+
+class _Planning:
+    def __init__(self, owners: Iterable[Owner], claimed: frozenset[int], currency: str) -> None:
+        self._plan = Plan()
+        self._claimed, self._currency = claimed, currency
+        self._new_ones: set[Owner] = set()
+        self._by_id: dict[str, Owner] = {}
+        self._by_key: dict[str, list[Owner]] = {}
+        for owner in owners:
+            self._learn(owner)
+
+    def done(self, wanted: Iterable[Wanted]) -> Plan:
+        for one in wanted:
+            try:
+                self._put(one)
+            except Problem as problem:
+                self._plan.problems.append((one.row, problem))
+        return self._plan
+
+    def _learn(self, owner: Owner) -> None:
+        if owner.external_id:
+            self._by_id[owner.external_id] = owner
+        for number in owner.numbers:
+            known = self._by_key.setdefault(number.key, [])
+            if owner not in known:
+                known.append(owner)
+
+    def _put(self, one: Wanted) -> None:
+        owner = self._owner(one)
+        if owner is None:
+            owner = self._new(one)
+        elif self._update(owner, one):
+            self._plan.changed += 1
+        else:
+            self._plan.unchanged += 1
+        self._plan.claimed[owner] = one.row
+
+    def _new(self, one: Wanted) -> Owner:
+        fields = {name: EMPTY.get(name, "") for name in FIELDS} | {"currency": self._currency} | one.fields
+        owner = Owner(0, fields, [*one.numbers])
+        self._plan.added.append(owner)
+        self._new_ones.add(owner)
+        self._learn(owner)
+        return owner
+
+    def _update(self, owner: Owner, one: Wanted) -> bool:
+        after = {name: value for name, value in one.fields.items() if value != owner.fields[name]}
+        has = {(number.key, number.ext) for number in owner.numbers}
+        numbers = [number for number in one.numbers if (number.key, number.ext) not in has]
+        if not after and not numbers:
+            return False
+        if owner not in self._new_ones:
+            change = self._plan.changes.setdefault(owner, Change(owner))
+            for name in after:
+                change.before.setdefault(name, owner.fields[name])
+            change.after |= after
+            change.numbers += numbers
+        owner.fields |= after
+        owner.numbers += numbers
+        self._learn(owner)
+        return True
+
+    def _owner(self, one: Wanted) -> Owner | None:
+        """Whom a row means; None: somebody new.
+
+        A number alone means its only owner, unless an earlier row of this file was that owner: then two share it.
+        """
+        external_id = one.fields.get("external_id")
+        if external_id in self._by_id:
+            owner = self._by_id[str(external_id)]
+            if self._is_claimed(owner):
+                raise Problem("external_id", f"{external_id!r} was in an earlier row; each customer has one row")
+            return owner
+        owners = list(dict.fromkeys(owner for number in one.numbers for owner in self._by_key.get(number.key, ())))
+        if external_id:  # theirs who has none yet, so that the first import with ids doubles nobody
+            owners = [owner for owner in owners if not owner.external_id]
+        namesakes = [owner for owner in owners if owner.name.casefold() == one.name.casefold()]
+        if namesakes:
+            return namesakes[0]
+        free = [owner for owner in owners if not self._is_claimed(owner)]
+        if external_id or not free:
+            return None
+        if len(owners) > 1:
+            names = ", ".join(owner.name for owner in owners)
+            raise Problem("number", f"several customers have it ({names}); write the name of one, or an external id")
+        return free[0]
+
+    def _is_claimed(self, owner: Owner) -> bool:
+        return owner in self._plan.claimed or owner.id in self._claimed
+
+
+def digest(owner: Owner) -> str:
+    """A mark of what a customer is, with texts and labels of the numbers: whoever changes it, it differs."""
+    numbers = sorted((number.raw, number.label) for number in owner.numbers)
+    state = [[owner.fields[name] for name in FIELDS], numbers]
+    return blake2b(orjson.dumps(state), digest_size=12).hexdigest()

@@ -1,0 +1,144 @@
+"""Customers in the records, many at a time: who may be meant by some rows, and what a plan does to them.
+
+Set by set and without objects of the ORM: a batch of 500 rows is some ten statements on both databases.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+import orjson
+from sqlalchemy import bindparam, func, insert, select, text, update
+from sqlalchemy.orm import Session
+
+from records.customers import adopt_calls
+from records.intake.rules import FIELDS, Change, Number, Owner, Plan, Wanted, digest
+from records.tables import Base, Customer, ImportedCustomer, PhoneNumber
+from records.tables import Change as Noted
+
+CUSTOMERS: Any = Customer.__table__
+NUMBERS: Any = PhoneNumber.__table__
+
+_FIELDS = [CUSTOMERS.c[name] for name in FIELDS]
+_NUMBER = [NUMBERS.c[name] for name in ("raw", "label", "e164", "match_key", "nsn_tail", "ext", "norm_version")]
+
+
+def owners_meant(session: Session, wanted: Sequence[Wanted]) -> dict[int, Owner]:
+    """Everybody whom these rows may mean, in the order of their ids."""
+    numbers = [number for one in wanted for number in one.numbers]
+    keys = {number.match_key for number in numbers if number.match_key}
+    unread = {number.raw: number.tail for number in numbers if not number.match_key}
+    ids = set(session.scalars(select(NUMBERS.c.customer_id).where(NUMBERS.c.match_key.in_(keys)))) if keys else set()
+    if unread:  # by their tails, because there is no index on what was typed
+        like = select(NUMBERS.c.customer_id, NUMBERS.c.raw).where(
+            NUMBERS.c.nsn_tail.in_(set(unread.values())), NUMBERS.c.match_key.is_(None)
+        )
+        ids |= {customer_id for customer_id, raw in session.execute(like) if raw in unread}
+    external_ids = {one.fields["external_id"] for one in wanted if "external_id" in one.fields}
+    if external_ids:
+        ids |= set(session.scalars(select(CUSTOMERS.c.id).where(CUSTOMERS.c.external_id.in_(external_ids))))
+    return owners(session, ids)
+
+
+def owners(session: Session, customer_ids: Collection[int]) -> dict[int, Owner]:
+    """These customers, as far as there are any, in the order of their ids."""
+    if not customer_ids:
+        return {}
+    rows = session.execute(
+        select(CUSTOMERS.c.id, *_FIELDS).where(CUSTOMERS.c.id.in_(customer_ids)).order_by(CUSTOMERS.c.id)
+    )
+    found = {id: Owner(id, dict(zip(FIELDS, values, strict=True)), []) for id, *values in rows}
+    held = select(NUMBERS.c.customer_id, *_NUMBER).where(NUMBERS.c.customer_id.in_(customer_ids))
+    for customer_id, raw, label, e164, key, tail, ext, rules in session.execute(held.order_by(NUMBERS.c.id)):
+        if customer_id in found:
+            number = Number(raw, label, e164 or "", key or "", tail or "", ext, rules)
+            found[customer_id].numbers.append(number)
+    return found
+
+
+def write(session: Session, plan: Plan, import_id: int | None, by_id: int | None) -> None:
+    """Does what was planned. The ids of new customers are put into their `Owner`; with `import_id` it can be undone."""
+    now = datetime.now(UTC)
+    for owner, customer_id in zip(plan.added, _new_ids(session, len(plan.added)), strict=True):
+        owner.id = customer_id
+    _put_in(
+        session,
+        Customer,
+        ("id", *FIELDS, "version", "created_at", "created_by_id", "updated_at"),
+        [(owner.id, *map(owner.fields.get, FIELDS), 1, now, by_id, now) for owner in plan.added],
+    )
+    _update(session, plan.changes.values(), now)
+    numbers = [(owner.id, number) for owner in plan.added for number in owner.numbers]
+    numbers += [(change.owner.id, number) for change in plan.changes.values() for number in change.numbers]
+    _put_in(
+        session,
+        PhoneNumber,
+        ("customer_id", "raw", "label", "e164", "match_key", "nsn_tail", "ext", "norm_version"),
+        [
+            (owner_id, n.raw, n.label, n.e164 or None, n.match_key or None, n.tail or None, n.ext, n.rules)
+            for owner_id, n in numbers
+        ],
+    )
+    adopt_calls(session, {number.match_key for _, number in numbers if number.match_key})
+    if import_id is not None:
+        _put_in(
+            session,
+            ImportedCustomer,
+            ("import_id", "customer_id", "mark", "change", "kept"),
+            [
+                *((import_id, owner.id, digest(owner), "", "") for owner in plan.added),
+                *((import_id, change.owner.id, "", _told(change), "") for change in plan.changes.values()),
+            ],
+        )
+
+
+def newest_change(session: Session) -> int:
+    """Grows when anything about customers changes, by the triggers of `records.marks`."""
+    return session.scalar(select(func.max(Noted.id))) or 0
+
+
+def cache_knows(session: Session, customer_ids: Collection[int], after: int) -> None:
+    """What this transaction noted about these customers, above the change `after`, is nothing that waits to be told."""
+    mine = update(Noted).where(Noted.id > after, Noted.done_at.is_(None), Noted.customer_id.in_(customer_ids))
+    if session.get_bind().dialect.name == "postgresql":  # others write at the same time
+        mine = mine.where(text("xmin = pg_current_xact_id()::xid"))
+    session.execute(mine.values(done_at=datetime.now(UTC)).execution_options(synchronize_session=False))
+
+
+def _new_ids(session: Session, count: int) -> Iterable[int]:
+    if session.get_bind().dialect.name == "sqlite":  # nobody else writes now
+        first = (session.scalar(select(func.max(CUSTOMERS.c.id))) or 0) + 1
+        return range(first, first + count)
+    given = text("SELECT nextval(pg_get_serial_sequence('customers', 'id')) FROM generate_series(1, :count)")
+    return sorted(session.scalars(given, {"count": count}))
+
+
+def _put_in(session: Session, table: type[Base], columns: Sequence[str], rows: Sequence[tuple[Any, ...]]) -> None:
+    if not rows:
+        return
+    if session.get_bind().dialect.name == "postgresql":
+        cursor: Any = session.connection().connection.cursor()
+        with cursor, cursor.copy(f"COPY {table.__tablename__} ({', '.join(columns)}) FROM STDIN") as copy:
+            for row in rows:
+                copy.write_row(row)
+        return
+    session.execute(insert(table.__table__), [dict(zip(columns, row, strict=True)) for row in rows])  # type: ignore[arg-type]
+
+
+def _update(session: Session, changes: Iterable[Change], now: datetime) -> None:
+    """One statement for all that change the same fields."""
+    alike: dict[tuple[str, ...], list[dict[str, Any]]] = {}
+    for change in changes:
+        values = {f"new_{name}": value for name, value in change.after.items()}
+        alike.setdefault(tuple(change.after), []).append({"the_id": change.owner.id, **values})
+    for names, rows in alike.items():
+        news = {name: bindparam(f"new_{name}", type_=CUSTOMERS.c[name].type) for name in names}
+        changed = update(CUSTOMERS).where(CUSTOMERS.c.id == bindparam("the_id"))
+        session.connection().execute(changed.values(version=CUSTOMERS.c.version + 1, updated_at=now, **news), rows)
+
+
+def _told(change: Change) -> str:
+    numbers = [(number.raw, number.label) for number in change.numbers]
+    return orjson.dumps([change.before, change.after, numbers]).decode()
