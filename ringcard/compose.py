@@ -129,10 +129,10 @@ def check_or_say(settings: Settings) -> None:
         database.dispose()
 
 
-def _warm() -> None:
+def warm() -> None:
     """Do before the first call what would hold it up: load every country's numbers, and take them from the collector.
 
-    With them, one full collection of Python's takes some 100 ms (measured), and would hit a call.
+    With them, one full collection of Python's takes some 100 ms (measured), and would hit a call; and an import longer.
     """
     numbers.warm()
     gc.collect()
@@ -151,7 +151,7 @@ async def run_ari(settings: Settings, stop: asyncio.Event) -> None:
     from lookup.redis_notices import RedisNotices
     from records.journal import Journal
 
-    _warm()
+    warm()
     async with AsyncExitStack() as stack:
         engine = await open_engine(stack, settings)
         notices = RedisNotices(redis_url(settings))
@@ -194,7 +194,7 @@ async def run_agi(settings: Settings, stop: asyncio.Event) -> None:
     from agi.scripts import scripts
     from agi.server import AgiServer, PortTaken
 
-    _warm()
+    warm()
     async with AsyncExitStack() as stack:
         engine = await open_engine(stack, settings)
         server = AgiServer(settings.agi, scripts(engine, settings, time.time))
@@ -213,7 +213,7 @@ async def run_desk(settings: Settings, stop: asyncio.Event) -> None:
     from lookup.redis_notices import RedisNotices
     from ringcard.web import serve_web
 
-    _warm()
+    warm()
     async with AsyncExitStack() as stack:
         database = open_database(settings.database_url)
         stack.callback(database.dispose)

@@ -175,6 +175,7 @@ def _intake(settings: Settings) -> Iterator[Intake]:
     database = open_database(settings.database_url)
     try:
         check(database)
+        compose.warm()
         with compose.forgetting(settings) as forget:
             yield Intake(
                 database,

@@ -6,17 +6,16 @@ that cannot be read is one error, and the rows after it go on.
 
 from __future__ import annotations
 
-import codecs
 import csv
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TextIO
 
 from records.errors import Refused
 from records.intake.headers import meaning, meanings
 from records.intake.rows import Meaning, Row, row_of
+from records.intake.texts import encoding_of, opened
 
 _DELIMITERS = ",;\t"
 LONGEST_HEADER = 100_000
@@ -38,7 +37,7 @@ class CsvTable:
 
     def rows(self) -> Iterator[Row]:
         """Each row that is not empty. Raises Refused when the file cannot be read any more."""
-        with _opened(self.path, self.encoding) as file:
+        with opened(self.path, self.encoding) as file:
             for _ in range(self.skipped):
                 file.readline()
             reader = csv.reader(file, delimiter=self.delimiter, strict=True)
@@ -71,8 +70,8 @@ class CsvTable:
 
 def look_at_csv(path: Path, mapping: Mapping[str, str]) -> CsvTable:
     """Finds out how the file is written. Raises Refused: missing, empty, a header that cannot be one."""
-    encoding = _encoding(path)
-    with _opened(path, encoding) as file:
+    encoding = encoding_of(path)
+    with opened(path, encoding) as file:
         first = file.readline(LONGEST_HEADER)
         skipped = 1 if re.fullmatch(r"sep=.\s*", first, re.IGNORECASE) else 0
         header = file.readline(LONGEST_HEADER) if skipped else first
@@ -94,29 +93,3 @@ def _split(header: str, delimiter: str) -> list[str]:
         return next(csv.reader([header], delimiter=delimiter), [])
     except csv.Error:
         return [header]
-
-
-def _encoding(path: Path) -> str:
-    """UTF-8 when all of it is, UTF-16 by its mark, else CP1251, which Excel writes on a Russian Windows."""
-    try:
-        with path.open("rb") as file:
-            start = file.read(4)
-            if start.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-                return "utf-16"
-            decoder = codecs.getincrementaldecoder("utf-8")()
-            decoder.decode(start)
-            while chunk := file.read(1 << 20):
-                decoder.decode(chunk)
-            decoder.decode(b"", final=True)
-    except UnicodeDecodeError:
-        return "cp1251"
-    except OSError as exc:
-        raise Refused(f"cannot read {path}: {exc.strerror}") from exc
-    return "utf-8-sig"
-
-
-def _opened(path: Path, encoding: str) -> TextIO:
-    try:
-        return path.open(encoding=encoding, errors="replace", newline="")
-    except OSError as exc:
-        raise Refused(f"cannot read {path}: {exc.strerror}") from exc

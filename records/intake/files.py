@@ -27,8 +27,16 @@ def open_table(path: Path, mapping: Mapping[str, str] | None = None, sheet: str 
     other = next((said for mark, said in _OTHERS.items() if start.startswith(mark)), "")
     if other:
         raise Refused(f"{path.name} is {other}")
+    if start.startswith(b"PK\x03\x04"):
+        from records.intake.xlsx_table import look_at_xlsx  # some 0.2 s, and only for those who have such a file
+
+        return look_at_xlsx(path, mapping or {}, sheet)
     if sheet:
         raise Refused(f"{path.name} has no sheets; leave --sheet out")
+    if _plain(start).upper().startswith("BEGIN:VCARD"):
+        from records.intake.vcards import look_at_vcards
+
+        return look_at_vcards(path)
     return look_at_csv(path, mapping or {})
 
 

@@ -33,7 +33,10 @@ class Row:
 
     def text(self, column: Column) -> str:
         """The first cell of that column with something in it."""
-        return next((cell.text for cell in self.cells.get(column, ()) if cell.text), "")
+        for cell in self.cells.get(column, ()):
+            if cell.text:
+                return cell.text
+        return ""
 
     def header(self, column: Column) -> str:
         """What the source calls that column."""

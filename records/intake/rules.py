@@ -117,7 +117,7 @@ class Understanding:
         return Wanted(row.number, {"name": name, **self._fields(row)}, tuple(reversed(numbers.values())))
 
     def _fields(self, row: Row) -> dict[str, Any]:
-        fields: dict[str, Any] = {column: row.text(column) for column in TEXTS if row.text(column)}
+        fields: dict[str, Any] = {column: text for column in TEXTS if (text := row.text(column))}
         currency = row.text("currency").upper()
         if currency:
             if not re.fullmatch(r"[A-Z]{3}", currency):
@@ -158,10 +158,14 @@ class Understanding:
         return [part.strip() for part in re.split(r"[,;/|\n]", cell) if part.strip()]
 
 
+_QUOTED = re.compile(r'^="(.*)"$')
+_ROUNDED = re.compile(r"\d[.,]\d+E\+\d+", re.IGNORECASE)
+
+
 def _bare(cell: Cell) -> str:
     """Without what people write so that a spreadsheet leaves the digits alone: '012345678 and ="012345678"."""
-    text = re.sub(r'^="(.*)"$', r"\1", cell.text).lstrip("'").strip()
-    if re.fullmatch(r"\d[.,]\d+E\+\d+", text, re.IGNORECASE):
+    text = _QUOTED.sub(r"\1", cell.text).lstrip("'").strip()
+    if _ROUNDED.fullmatch(text):
         raise Problem(
             "number",
             f"{text!r} is what a spreadsheet made of a number; format the column as text, fill it anew",

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import orjson
-from sqlalchemy import bindparam, func, insert, select, text, update
+from sqlalchemy import bindparam, func, select, text, update
 from sqlalchemy.orm import Session
 
 from records.customers import adopt_calls
@@ -59,15 +59,19 @@ def owners(session: Session, customer_ids: Collection[int]) -> dict[int, Owner]:
 
 
 def write(session: Session, plan: Plan, import_id: int | None, by_id: int | None) -> None:
-    """Does what was planned. The ids of new customers are put into their `Owner`; with `import_id` it can be undone."""
+    """Does what was planned. The ids of new customers are put into their `Owner`; with `import_id` it can be undone.
+
+    New rows go to the driver as they are (COPY on PostgreSQL): SQLAlchemy's own way takes twice as long.
+    """
     now = datetime.now(UTC)
+    time = now.strftime("%Y-%m-%d %H:%M:%S.%f") if session.get_bind().dialect.name == "sqlite" else now
     for owner, customer_id in zip(plan.added, _new_ids(session, len(plan.added)), strict=True):
         owner.id = customer_id
     _put_in(
         session,
         Customer,
         ("id", *FIELDS, "version", "created_at", "created_by_id", "updated_at"),
-        [(owner.id, *map(owner.fields.get, FIELDS), 1, now, by_id, now) for owner in plan.added],
+        [(owner.id, *map(owner.fields.__getitem__, FIELDS), 1, time, by_id, time) for owner in plan.added],
     )
     _update(session, plan.changes.values(), now)
     numbers = [(owner.id, number) for owner in plan.added for number in owner.numbers]
@@ -118,13 +122,14 @@ def _new_ids(session: Session, count: int) -> Iterable[int]:
 def _put_in(session: Session, table: type[Base], columns: Sequence[str], rows: Sequence[tuple[Any, ...]]) -> None:
     if not rows:
         return
-    if session.get_bind().dialect.name == "postgresql":
-        cursor: Any = session.connection().connection.cursor()
-        with cursor, cursor.copy(f"COPY {table.__tablename__} ({', '.join(columns)}) FROM STDIN") as copy:
+    connection, into = session.connection(), f"{table.__tablename__} ({', '.join(columns)})"
+    if connection.dialect.name == "postgresql":
+        cursor: Any = connection.connection.cursor()
+        with cursor, cursor.copy(f"COPY {into} FROM STDIN") as copy:
             for row in rows:
                 copy.write_row(row)
-        return
-    session.execute(insert(table.__table__), [dict(zip(columns, row, strict=True)) for row in rows])  # type: ignore[arg-type]
+    else:
+        connection.exec_driver_sql(f"INSERT INTO {into} VALUES ({', '.join('?' * len(columns))})", [*rows])
 
 
 def _update(session: Session, changes: Iterable[Change], now: datetime) -> None:
