@@ -266,7 +266,7 @@ def _give(
         customer.ranges.append(span)
         return span
     number = phone_number(raw, read_number, label)
-    if {number.raw, number.match_key} & _own_phones(session, read_number):
+    if {number.raw, number.match_key} & own_phones(session, read_number):
         raise Refused(f"{number.raw!r} is a phone of your own people; a customer needs one of their own")
     if _same(customer.numbers, number) is not None:
         return None
@@ -274,13 +274,13 @@ def _give(
     return number
 
 
-def _own_phones(session: Session, read_number: Reader) -> Set[str | None]:
+def own_phones(session: Session, read_number: Reader) -> Set[str]:
     """Names of our phones, and how those are compared that lie outside; read once in a session."""
-    known: Set[str | None] | None = session.info.get(_own_phones)
+    known: Set[str] | None = session.info.get(own_phones)
     if known is None:
         with session.no_autoflush:
             names = session.scalars(select(Endpoint.name)).all()
-        known = session.info[_own_phones] = {*names, *(read_number(name).match_key for name in names)} - {""}
+        known = session.info[own_phones] = {*names, *(read_number(name).match_key for name in names)} - {""}
     return known
 
 

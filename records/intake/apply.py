@@ -106,7 +106,7 @@ class Application:
             self._stage.note(claims, problems)
             self._count(session, made, batch)
             added = touched_by(made.added)
-            knows = knows and added.keys <= told.keys and added.tails <= told.tails
+            knows = knows and added.keys <= told.keys and added.tails <= told.tails and added.ranges <= told.ranges
             if knows and time.monotonic() - told_at < TOLD_FOR_S:
                 store.cache_knows(session, added.customer_ids, newest)
         self.longest_s = max(self.longest_s, time.monotonic() - began)
@@ -156,9 +156,10 @@ def error_of(row: int, problem: Problem, stage: Stage) -> RowError:
 def touched_by(owners: Sequence[Owner]) -> Touched:
     numbers = [number for owner in owners for number in owner.numbers]
     return Touched(
-        frozenset(number.match_key for number in numbers if number.match_key),
+        frozenset(number.match_key for number in numbers if number.match_key and not number.open_digits),
         frozenset(number.tail for number in numbers if number.tail),
         frozenset(owner.id for owner in owners),
+        frozenset((number.match_key, number.open_digits) for number in numbers if number.open_digits),
     )
 
 

@@ -21,6 +21,7 @@ import orjson
 from sqlalchemy import Engine, select, update
 from sqlalchemy.orm import Session, selectinload
 
+from records.customers import own_phones
 from records.database import reading, writing
 from records.errors import DatabaseGone, NotFound, RecordsError, Refused
 from records.intake import stage as stages
@@ -225,8 +226,9 @@ def _sweep(intake: Intake, mine: str = "") -> None:
 def _fill(intake: Intake, stage: Stage, table: Table, photos: Path | None = None) -> None:
     with reading(intake.database) as session:
         logins = {user.login: user.id for user in session.execute(select(User.login, User.id))}
+        phones = own_phones(session, intake.read_number)
     understanding = Understanding(
-        intake.read_number, logins, intake.currency, lambda raw: store_photo(photos or intake.data_dir, raw)
+        intake.read_number, logins, intake.currency, lambda raw: store_photo(photos or intake.data_dir, raw), phones
     )
     pairs = zip(table.headers, table.meanings, strict=True)
     first = {f"header {meaning.column}": header for header, meaning in reversed([*pairs]) if meaning is not None}

@@ -7,7 +7,7 @@ The same rows again change nothing. Nothing is ever removed: an empty cell leave
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Set
 from dataclasses import dataclass, field
 from hashlib import blake2b
 from typing import Any
@@ -19,6 +19,7 @@ from records.errors import RecordsError
 from records.intake.rows import Cell, Column, Row
 from records.money import to_minor
 from records.numbers import Reader
+from records.ranges import is_range, span_of, why_not
 
 FIELDS = (
     "external_id",
@@ -47,7 +48,7 @@ class Problem(Exception):
 
 
 class Number(msgspec.Struct, frozen=True, array_like=True):
-    """A number as it is stored."""
+    """A number as it is stored; or a range of numbers, whose match_keys begin with this one and go on as open."""
 
     raw: str
     label: str
@@ -56,11 +57,12 @@ class Number(msgspec.Struct, frozen=True, array_like=True):
     tail: str
     ext: str
     rules: int
+    open_digits: int = 0  # of a range, which has neither e164, tail nor ext
 
     @property
     def key(self) -> str:
         """What makes it the same phone: numbers that could not be read are the same when typed alike."""
-        return self.match_key or self.raw
+        return (self.match_key or self.raw) + "x" * self.open_digits
 
 
 class Wanted(msgspec.Struct, frozen=True, array_like=True):
@@ -103,6 +105,7 @@ class Understanding:
     logins: Mapping[str, int]
     currency: str = "USD"  # of rows that name none
     store_photo: Callable[[bytes], str] | None = None  # its name in the store; raises Refused
+    own_phones: Set[str] = frozenset()  # of the company's own people, by name and match_key
 
     def __call__(self, row: Row) -> Wanted:
         if row.problem:
@@ -145,15 +148,31 @@ class Understanding:
     def _numbers(self, row: Row) -> Iterator[Number]:
         for cell in row.cells.get("number", ()):
             for text in self._split(_bare(cell)):
-                read = self.read_number(text)
-                if not (read.match_key or read.tail):
-                    said = f"{text!r} cannot be read; write the whole number, best with + and the country"
-                    raise Problem("number", said, cell.header)
-                yield Number(text, cell.label, read.e164, read.match_key, read.tail, read.ext, read.rules)
+                try:
+                    yield self._range(text, cell.label) if is_range(text) else self._number(text, cell.label)
+                except ValueError as exc:
+                    raise Problem("number", str(exc), cell.header) from None
+
+    def _number(self, text: str, label: str) -> Number:
+        read = self.read_number(text)
+        if not (read.match_key or read.tail):
+            raise ValueError(f"{text!r} cannot be read; write the whole number, best with + and the country")
+        if read.own:
+            raise ValueError(f"{text!r} is a line of your own company; a customer needs one of their own")
+        if {text, read.match_key} & self.own_phones:
+            raise ValueError(f"{text!r} is a phone of your own people; a customer needs one of their own")
+        return Number(text, label, read.e164, read.match_key, read.tail, read.ext, read.rules)
+
+    def _range(self, text: str, label: str) -> Number:
+        span = span_of(text, self.read_number)
+        if span is None:
+            raise ValueError(why_not(text, self.read_number))
+        prefix, open_digits = span
+        return Number(text, label, "", prefix, "", "", self.read_number("").rules, open_digits)
 
     def _split(self, cell: str) -> list[str]:
-        """A cell that is one number stays whole ("012/555/025"); else it holds several."""
-        if not cell or self.read_number(cell).match_key:
+        """A cell that is one number stays whole ("012/555/025"), or one range; else it holds several."""
+        if not cell or self.read_number(cell).match_key or span_of(cell, self.read_number):
             return [cell] if cell else []
         return [part.strip() for part in re.split(r"[,;/|\n]", cell) if part.strip()]
 

@@ -15,11 +15,12 @@ from sqlalchemy.orm import Session
 
 from records.customers import adopt_calls
 from records.intake.rules import FIELDS, Change, Number, Owner, Plan, Wanted, digest
-from records.tables import Base, Customer, ImportedCustomer, PhoneNumber
+from records.tables import Base, Customer, ImportedCustomer, NumberRange, PhoneNumber
 from records.tables import Change as Noted
 
 CUSTOMERS: Any = Customer.__table__
 NUMBERS: Any = PhoneNumber.__table__
+RANGES: Any = NumberRange.__table__
 
 _FIELDS = [CUSTOMERS.c[name] for name in FIELDS]
 _NUMBER = [NUMBERS.c[name] for name in ("raw", "label", "e164", "match_key", "nsn_tail", "ext", "norm_version")]
@@ -28,7 +29,8 @@ _NUMBER = [NUMBERS.c[name] for name in ("raw", "label", "e164", "match_key", "ns
 def owners_meant(session: Session, wanted: Sequence[Wanted]) -> dict[int, Owner]:
     """Everybody whom these rows may mean, in the order of their ids."""
     numbers = [number for one in wanted for number in one.numbers]
-    keys = {number.match_key for number in numbers if number.match_key}
+    keys = {number.match_key for number in numbers if number.match_key and not number.open_digits}
+    prefixes = {number.match_key for number in numbers if number.open_digits}
     unread = {number.raw: number.tail for number in numbers if not number.match_key}
     ids = set(session.scalars(select(NUMBERS.c.customer_id).where(NUMBERS.c.match_key.in_(keys)))) if keys else set()
     if unread:  # by their tails, because there is no index on what was typed
@@ -36,6 +38,8 @@ def owners_meant(session: Session, wanted: Sequence[Wanted]) -> dict[int, Owner]
             NUMBERS.c.nsn_tail.in_(set(unread.values())), NUMBERS.c.match_key.is_(None)
         )
         ids |= {customer_id for customer_id, raw in session.execute(like) if raw in unread}
+    if prefixes:
+        ids |= set(session.scalars(select(RANGES.c.customer_id).where(RANGES.c.prefix.in_(prefixes))))
     external_ids = {one.fields["external_id"] for one in wanted if "external_id" in one.fields}
     if external_ids:
         ids |= set(session.scalars(select(CUSTOMERS.c.id).where(CUSTOMERS.c.external_id.in_(external_ids))))
@@ -55,6 +59,13 @@ def owners(session: Session, customer_ids: Collection[int]) -> dict[int, Owner]:
         if customer_id in found:
             number = Number(raw, label, e164 or "", key or "", tail or "", ext, rules)
             found[customer_id].numbers.append(number)
+    spans = select(
+        *(RANGES.c[name] for name in ("customer_id", "raw", "label", "prefix", "norm_version", "open_digits"))
+    )
+    held = spans.where(RANGES.c.customer_id.in_(customer_ids), RANGES.c.prefix.is_not(None))
+    for customer_id, raw, label, prefix, rules, open_digits in session.execute(held.order_by(RANGES.c.id)):
+        if customer_id in found:
+            found[customer_id].numbers.append(Number(raw, label, "", prefix, "", "", rules, open_digits))
     return found
 
 
@@ -83,9 +94,16 @@ def write(session: Session, plan: Plan, import_id: int | None, by_id: int | None
         [
             (owner_id, n.raw, n.label, n.e164 or None, n.match_key or None, n.tail or None, n.ext, n.rules)
             for owner_id, n in numbers
+            if not n.open_digits
         ],
     )
-    adopt_calls(session, {number.match_key for _, number in numbers if number.match_key})
+    _put_in(
+        session,
+        NumberRange,
+        ("customer_id", "raw", "label", "prefix", "open_digits", "norm_version"),
+        [(owner_id, n.raw, n.label, n.match_key, n.open_digits, n.rules) for owner_id, n in numbers if n.open_digits],
+    )
+    adopt_calls(session, {number.match_key for _, number in numbers if number.match_key and not number.open_digits})
     if import_id is not None:
         _put_in(
             session,

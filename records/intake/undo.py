@@ -18,7 +18,7 @@ from records.database import reading, writing
 from records.intake import store
 from records.intake.apply import Forget, Progress, Tell, touched_by
 from records.intake.rules import Owner, digest
-from records.tables import Customer, Import, ImportedCustomer, Order, PhoneNumber, Task
+from records.tables import Customer, Import, ImportedCustomer, NumberRange, Order, PhoneNumber, Task
 from records.touched import touch
 
 AT_ONCE = 200
@@ -125,9 +125,6 @@ def _as_before(
             stays.append("the number, as it is the only one")
             continue
         owner.numbers.remove(mine)
-        session.execute(
-            delete(PhoneNumber).where(
-                PhoneNumber.customer_id == owner.id, PhoneNumber.raw == raw, PhoneNumber.label == label
-            )
-        )
+        table = NumberRange if mine.open_digits else PhoneNumber
+        session.execute(delete(table).where(table.customer_id == owner.id, table.raw == raw, table.label == label))
     return values, f"changed since: {', '.join(stays)}" if stays else ""

@@ -105,9 +105,9 @@ Rice Mill,"012 345 678; 023 988 7xx"
 
 
 def test_a_cell_may_hold_a_range_beside_a_number(database: Engine, tmp_path: Path) -> None:
-    result = run(database, tmp_path, WITH_RANGES)
-    assert counts(result) == (2, 0, 0, 0)
-    assert result.keys.ranges == {("+855239887", 2), ("+77272501", 3)}
+    cache = Told()
+    assert counts(run(database, tmp_path, WITH_RANGES, cache=cache)) == (2, 0, 0, 0)
+    assert cache.touched.ranges == {("+855239887", 2), ("+77272501", 3)}
     assert ranges(database) == [
         ("Rice Mill", "023 988 7xx", "+855239887", 2),
         ("Алатау", "+7 (727) 250-1ххх", "+77272501", 3),
@@ -119,6 +119,17 @@ def test_a_range_says_whose_row_it_is_as_a_number_does(database: Engine, tmp_pat
     run(database, tmp_path, "name,phone\nRice Mill,023 988 7xx\n")
     assert counts(run(database, tmp_path, "name,phone,debt\nRice Mill,+855 23 9887 xx,5\n")) == (0, 1, 0, 0)
     assert len(ranges(database)) == 1
+
+
+def test_a_range_goes_with_the_import_that_brought_it(database: Engine, tmp_path: Path) -> None:
+    run(database, tmp_path, "name,phone\nRice Mill,012 345 678\n")
+    run(database, tmp_path, "name,phone\nRice Mill,012 345 678; 023 988 7xx\nMekong,023 988 6xx\n")
+    assert len(ranges(database)) == 2
+    cache = Told()
+    imports.undo(intake(database, tmp_path, forget=cache), 2)
+    assert ranges(database) == []
+    assert cache.touched.ranges == {("+855239887", 2), ("+855239886", 2)}
+    assert stored(database) == [("Rice Mill", ["+85512345678"])]
 
 
 @pytest.mark.parametrize(
@@ -140,7 +151,8 @@ def test_what_no_customer_can_have_is_told_with_its_row(database: Engine, tmp_pa
         users.seat(session, dara.id, "pbx", "+85517111222", inside=False)
     path = tmp_path / "customers.csv"
     path.write_text(f"name,phone\nSok,012345678\nBad,{cell}\n")
-    result = import_customers(database, path, knowing_our_line)
+    means = Intake(database, tmp_path, knowing_our_line)
+    result = imports.import_table(means, imports.look_at(means, path, {}), path.name)[1]
     assert counts(result) == (1, 0, 0, 1)
     assert "row 3" in str(result.errors[0])
     assert said in str(result.errors[0])
