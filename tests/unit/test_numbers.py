@@ -12,7 +12,7 @@ from phonenumbers import PhoneNumber, PhoneNumberFormat, PhoneNumberType
 from config.settings import Trunk
 from lookup import numbers
 from lookup.answers import Caller
-from lookup.numbers import LONGEST, NumberPlan, plan_of, read, withheld
+from lookup.numbers import LONGEST, NumberPlan, folded, plan_of, read, unfolded, withheld
 
 KH = NumberPlan("KH")
 KH_PHONE = "+85512345678"
@@ -63,6 +63,50 @@ def test_every_countrys_numbers_of_every_type_are_one_key_in_every_spelling() ->
             national = phonenumbers.format_number(number, PhoneNumberFormat.NATIONAL)
             spellings.append((national, NumberPlan(country)))
         wrong += [(raw, plan, wanted) for raw, plan in spellings if read(raw, plan).match_key != wanted or not wanted]
+    assert not wrong
+
+
+KHMER, ARABIC = (str.maketrans("0123456789", digits) for digits in ("០១២៣៤៥៦៧៨៩", "٠١٢٣٤٥٦٧٨٩"))
+
+WRAPPED = [
+    "sip:{}@192.0.2.1",
+    "sips:{}@pbx.example:5061;transport=tls",
+    "<sip:{}@192.0.2.1;user=phone>",
+    "SIP:{}",
+    "tel:{}",
+    "tel:{};phone-context=example.com",
+    " {} ",
+    "\u202a{}\u202c",
+]
+
+
+def test_every_countrys_numbers_are_one_key_in_every_address_and_script() -> None:
+    """What signalling wraps a number in, and what people write, around the spellings from abroad and at home."""
+    wrong = []
+    for country, number in EXAMPLES:
+        e164 = phonenumbers.format_number(number, PhoneNumberFormat.E164)
+        wanted, plan = key(e164, country), NumberPlan(country)
+        spellings = [e164, f"00{e164[1:]}"]
+        if number.country_code == phonenumbers.country_code_for_region(country):
+            national = phonenumbers.format_number(number, PhoneNumberFormat.NATIONAL)
+            spellings.append("".join(filter(str.isdigit, national)))
+        for spelling in spellings:
+            written = [form.format(spelling) for form in WRAPPED]
+            written += [spelling.translate(KHMER), spelling.translate(ARABIC), f"({spelling[:4]}) {spelling[4:]}"]
+            written += ["-".join(spelling), " ".join(spelling), f"tel:{spelling.replace('+', '%2B')}"]
+            wrong += [(raw, country, wanted) for raw in written if read(raw, plan).match_key != wanted]
+    assert not wrong
+
+
+def test_digits_for_an_outside_line_are_taken_off_every_countrys_number_from_abroad() -> None:
+    wrong, plain, dialled = [], NumberPlan("KH"), NumberPlan("KH", dial_prefixes=("9",))
+    for country, number in EXAMPLES:
+        e164 = phonenumbers.format_number(number, PhoneNumberFormat.E164)
+        for raw in (f"9{e164}", f"900{e164[1:]}"):
+            if read(raw, plain).match_key:
+                continue  # with the 9 it is another phone's number: nothing can tell them apart
+            if read(raw, dialled).match_key != key(e164, country):
+                wrong.append((raw, key(e164, country)))
     assert not wrong
 
 
@@ -217,13 +261,56 @@ def test_plus_seven_has_five_spellings(raw: str, country: str) -> None:
     assert key(raw, country) == "+77011234567"
 
 
+@pytest.mark.parametrize(
+    ("raw", "country"),
+    [
+        ("8 (701) 123-45-67", "KZ"),
+        ("8-701-123-45-67", "RU"),
+        ("701 123 45 67", "KZ"),
+        ("+7 (8701) 123-45-67", "KZ"),
+        ("007 701 123 45 67", "KH"),
+        ("7 701 123 45 67", "KH"),
+    ],
+)
+def test_a_kazakh_mobile_as_people_write_it(raw: str, country: str) -> None:
+    assert key(raw, country) == "+77011234567"
+
+
+@pytest.mark.parametrize("raw", ["8 10 855 12 345 678", "8~10 855 12 345 678", "00855 12 345 678", "810855012345678"])
+@pytest.mark.parametrize("country", ["RU", "KZ"])
+def test_what_is_dialled_before_foreign_numbers_is_taken_off(raw: str, country: str) -> None:
+    assert key(raw, country) == KH_PHONE
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        *("012345678", "12 345 678", "855 12 345 678", "855012345678", "+855 (0)12 345 678", "+855 012 345 678"),
+        *("00785512345678", "00885512345678", "00185512345678"),  # Cambodia's own prefixes for foreign numbers
+        *("០១២ ៣៤៥ ៦៧៨", "+٨٥٥ ١٢ ٣٤٥ ٦٧٨"),
+    ],
+)
+def test_a_cambodian_mobile_as_people_write_it(raw: str) -> None:
+    assert key(raw, "KH") == KH_PHONE
+
+
 def test_plus_eight_stays_what_it_is_outside_plus_seven() -> None:
     assert key("+87011234567", "KH") == ""
 
 
-@pytest.mark.parametrize("raw", ["+39 06 12345678", "+39 6 12345678", "0039612345678"])
-def test_italys_lost_zero_is_put_back(raw: str) -> None:
-    assert key(raw) == "+390612345678"
+@pytest.mark.parametrize(
+    ("raw", "country"),
+    [
+        ("+39 06 12345678", "KH"),
+        ("+39 6 12345678", "KH"),
+        ("0039612345678", "KH"),
+        ("+39 (0)6 12345678", "KH"),
+        ("06 12345678", "IT"),
+        ("6 12345678", "IT"),
+    ],
+)
+def test_italys_lost_zero_is_put_back(raw: str, country: str) -> None:
+    assert key(raw, country) == "+390612345678"
 
 
 def test_an_italian_mobile_is_not_given_a_zero() -> None:
@@ -233,7 +320,10 @@ def test_an_italian_mobile_is_not_given_a_zero() -> None:
 
 @pytest.mark.parametrize(
     ("raw", "country"),
-    [("+54 9 11 2345 6789", "KH"), ("+54 11 2345 6789", "KH"), ("011 15-2345-6789", "AR"), ("11 2345-6789", "AR")],
+    [
+        *(("+54 9 11 2345 6789", "KH"), ("+54 11 2345 6789", "KH"), ("0054 9 11 2345 6789", "KH")),
+        *(("011 15-2345-6789", "AR"), ("11 2345-6789", "AR"), ("54 9 11 2345 6789", "AR")),
+    ],
 )
 def test_argentina_with_and_without_the_mobile_nine_is_one_phone(raw: str, country: str) -> None:
     assert key(raw, country) == "+541123456789"
@@ -241,6 +331,19 @@ def test_argentina_with_and_without_the_mobile_nine_is_one_phone(raw: str, count
 
 def test_argentinas_number_is_shown_as_it_came() -> None:
     assert read("+54 9 11 2345 6789", KH).e164 == "+5491123456789"
+
+
+@given(st.sampled_from(EXAMPLES))
+def test_a_key_leads_back_to_every_number_that_has_it(country_and_number: tuple[str, PhoneNumber]) -> None:
+    number = read(phonenumbers.format_number(country_and_number[1], PhoneNumberFormat.E164), KH)
+    assert number.match_key == folded(number.e164)
+    assert number.e164 in unfolded(number.match_key)
+    assert {folded(e164) for e164 in unfolded(number.match_key)} == {number.match_key}
+
+
+def test_only_argentina_has_two_numbers_with_one_key() -> None:
+    assert unfolded("+541123456789") == ("+541123456789", "+5491123456789")
+    assert unfolded(KH_PHONE) == (KH_PHONE, KH_PHONE)
 
 
 @pytest.mark.parametrize(
@@ -270,6 +373,8 @@ def test_mexicos_old_prefixes_are_dropped(raw: str, country: str) -> None:
         ("90 11 98765-4321", "BR"),
         ("(11) 98765-4321", "BR"),
         ("(11) 8765-4321", "BR"),
+        ("0 41 11 8765-4321", "BR"),
+        ("+55 (011) 98765-4321", "KH"),
     ],
 )
 def test_brazils_mobiles_of_eight_and_nine_digits_are_one_phone(raw: str, country: str) -> None:
