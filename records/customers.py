@@ -276,11 +276,11 @@ def _give(
 
 def own_phones(session: Session, read_number: Reader) -> Set[str]:
     """Names of our phones, and how those are compared that lie outside; read once in a session."""
-    known: Set[str] | None = session.info.get(own_phones)
+    known: Set[str] | None = session.info.get("own phones")
     if known is None:
         with session.no_autoflush:
             names = session.scalars(select(Endpoint.name)).all()
-        known = session.info[own_phones] = {*names, *(read_number(name).match_key for name in names)} - {""}
+        known = session.info["own phones"] = {*names, *(read_number(name).match_key for name in names)} - {""}
     return known
 
 

@@ -1,5 +1,5 @@
 """Figures, by `./run bench`: what Ringcard adds to a call, how long it takes to find out who calls, and how soon the
-card is on the screen.
+card is on the screen. Not unless it is named: `matching`, whether a million strangers are called by anybody's name.
 
 Nothing here is a limit: a slow figure is printed, not failed. The exit status is 1 when something was wrong: a call
 that did not ring, a name that was not the caller's, an answer that was not the right one.
@@ -19,11 +19,11 @@ import orjson
 
 from ringcard.private_asterisk import find_asterisk
 from ringcard.redis_server import find_program
-from tests.bench import calls, freshness, lookup, screen
+from tests.bench import calls, freshness, lookup, matching, screen
 from tests.bench.machine import heading, this_machine
 
-WHAT = ("calls", "lookup", "screen", "freshness")
-USUAL = ("calls", "lookup", "screen")
+FIGURES = ("calls", "lookup", "screen")
+WHAT = (*FIGURES, "freshness", "matching")
 
 
 def main() -> int:
@@ -44,6 +44,8 @@ def main() -> int:
         found["screen"] = screen.run(args.rounds, args.screens, tell)
     if "freshness" in args.what:
         found["freshness"] = freshness.run(args.writes, tell)
+    if "matching" in args.what:
+        found["matching"] = matching.run(args.base, args.callers, args.fuzz, args.seed, args.database, tell)
     if args.json:
         sys.stdout.buffer.write(orjson.dumps(found, option=orjson.OPT_INDENT_2) + b"\n")
     faults = _faults(found)
@@ -54,7 +56,7 @@ def main() -> int:
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="./run bench", description=__doc__.partition("\n\n")[0])
-    parser.add_argument("what", nargs="*", help=f"{', '.join(WHAT)}; the first three when not named")
+    parser.add_argument("what", nargs="*", help=f"{', '.join(WHAT)}; {', '.join(FIGURES)} when not named")
     parser.add_argument("--rounds", type=int, default=3, help="how often everything is measured (%(default)s)")
     parser.add_argument("--calls", type=int, default=200, help="calls of each kind in a round (%(default)s)")
     parser.add_argument("--rate", type=float, default=20.0, help="calls of each kind in a second (%(default)s)")
@@ -62,13 +64,18 @@ def _arguments() -> argparse.Namespace:
         "--lookups", type=int, default=500, help="of each kind in a round; more where it is quick (%(default)s)"
     )
     parser.add_argument("--screens", type=int, default=50, help="calls to a screen in a round (%(default)s)")
-    parser.add_argument("--writes", type=int, default=10_000, help="changes on each database (%(default)s)")
+    parser.add_argument("--writes", type=int, default=10_000, help="freshness: changes on each database (%(default)s)")
+    parser.add_argument("--base", type=int, default=1_500_000, help="matching: numbers of customers (%(default)s)")
+    parser.add_argument("--callers", type=int, default=1_000_000, help="matching: strangers who call (%(default)s)")
+    parser.add_argument("--fuzz", type=int, default=100_000, help="matching: hostile callers (%(default)s)")
+    parser.add_argument("--seed", type=int, default=1, help="matching: repeats a run (%(default)s)")
+    parser.add_argument("--database", default="", help="matching: an empty database's URL; else SQLite, thrown away")
     parser.add_argument("--json", action="store_true", help="everything as JSON on standard output")
     args = parser.parse_args()
     unknown = set(args.what) - set(WHAT)
     if unknown:
         parser.error(f"there is nothing called {', '.join(sorted(unknown))} to measure: {', '.join(WHAT)}")
-    args.what = args.what or USUAL
+    args.what = args.what or FIGURES
     return args
 
 
@@ -77,6 +84,7 @@ def _faults(found: Mapping[str, Any]) -> list[str]:
         *found.get("calls", ()),
         *found.get("screen", ()),
         *found.get("freshness", ()),
+        *found.get("matching", ()),
         *(part for each in found.get("lookup", ()) for part in each),
     ]
     return [fault for each in rounds for fault in each.faults]

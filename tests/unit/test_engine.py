@@ -7,12 +7,12 @@ from dataclasses import dataclass, field, replace
 
 import pytest
 
-from config.settings import Lookup
+from config.settings import Lookup, Tiers
 from lookup import card as card_bytes
 from lookup.answers import Caller, Found, Number, Unavailable, Unknown, Withheld
 from lookup.breaker import StoreGone
-from lookup.card import Card, Match
-from lookup.engine import ENDS, Counters, Engine, card_key, tail_key
+from lookup.card import Card, CardNumber, Match
+from lookup.engine import ENDS, MOST_CANDIDATES, Counters, Engine, card_key, tail_key
 from lookup.memory_cards import MemoryCache, MemorySource
 from lookup.numbers import NumberPlan
 
@@ -397,3 +397,77 @@ async def test_whoever_changed_the_records_is_told_when_the_cache_could_not_forg
 def test_every_end_is_a_counter() -> None:
     assert ENDS[-1] == "unavailable"
     assert Counters(found_in_cache=2, unavailable=3, misses=9, stored=9).lookups == 5
+
+
+# --- tiers ---
+
+SWITCHBOARD = "+85523900900"
+
+
+def behind(customer_id: int) -> Card:
+    ext = str(customer_id)
+    return Card(customer_id, 1, f"Extension {ext}", numbers=(CardNumber(SWITCHBOARD, ext=ext),))
+
+
+async def chosen(engine: Engine, raw: str) -> tuple[str, str, str]:
+    """Who, by which tier and from where."""
+    answer = await engine.find(Caller(raw, trunk="provider"), BUDGET_S)
+    assert isinstance(answer, Found)
+    return answer.chosen.name if answer.chosen else "", answer.tier, answer.source
+
+
+async def test_an_extension_is_found_in_what_the_cache_has(engine: Engine, source: Source) -> None:
+    for customer_id in (1, 2):
+        source.add(behind(customer_id), SWITCHBOARD)
+    assert await chosen(engine, SWITCHBOARD) == ("", "exact", "database")
+    await settled(lambda: engine.counters.stored == 1)
+    assert await chosen(engine, f"{SWITCHBOARD} ext 2") == ("Extension 2", "extension", "cache")
+    assert len(source.asked) == 1
+
+
+async def test_an_extension_that_is_not_among_those_who_are_kept_is_asked_for(
+    engine: Engine, cache: Cache, source: Source
+) -> None:
+    for customer_id in range(1, MOST_CANDIDATES + 5):
+        source.add(behind(customer_id), SWITCHBOARD)
+    last = MOST_CANDIDATES + 4
+    for _ in range(2):
+        assert await chosen(engine, f"{SWITCHBOARD} ext {last}") == (f"Extension {last}", "extension", "database")
+    await settled(lambda: engine.counters.stored == 1)
+    kept = card_bytes.from_bytes(await cache.get(card_key(SWITCHBOARD)) or b"")
+    assert [match.card.customer_id for match in kept or ()] == list(range(1, MOST_CANDIDATES + 1))
+    assert await chosen(engine, SWITCHBOARD) == ("", "exact", "cache")
+    source.gone = "frozen"
+    assert (await chosen(engine, f"{SWITCHBOARD} ext {last}"))[1:] == ("exact", "cache")
+
+
+async def test_every_number_of_a_range_is_forgotten_and_no_other(engine: Engine, cache: Cache) -> None:
+    inside = [f"+8552390{i:04}" for i in (0, 999, 1000, 5555, 9999)]
+    outside = ["+85523890000", "+85523910000", "+8552390000", "+855239000000"]
+    for key in (*inside, *outside):
+        await cache.store(card_key(key), b"card", 60)
+    await engine.forget((), (), [("+8552390", 4)])
+    assert [await cache.get(card_key(key)) for key in inside] == [None] * 5
+    assert [await cache.get(card_key(key)) for key in outside] == [b"card"] * 4
+    assert not await cache.store(card_key("+85523901234"), b"as it was before", 60)
+
+
+async def test_our_own_line_is_nobody_also_by_its_last_digits(cache: Cache, source: Source) -> None:
+    source.add(SOK, tail="23900001")
+    engine = Engine(PLANS, cache, source, Lookup(), own={"+85523900001", "23900001"})
+    for raw, trunk in (("+85523900001", ""), ("023 900 001", "provider"), ("023 900 001", "")):
+        answer = await engine.find(Caller(raw, trunk=trunk), BUDGET_S)
+        assert isinstance(answer, Unknown)
+        assert "own" in answer.reason
+    assert source.asked == []
+    await engine.close()
+
+
+async def test_a_tier_that_is_off_is_off_for_what_the_cache_has_too(cache: Cache, source: Source) -> None:
+    source.add_range(SOK, "+855239001", 2, "023 900 1xx")
+    for tiers, kind in ((Tiers(), Found), (Tiers(range="off"), Unknown), (Tiers(), Found)):
+        engine = Engine(PLANS, cache, source, Lookup(), tiers=tiers)
+        assert isinstance(await engine.find(Caller("+85523900150"), BUDGET_S), kind)
+        await settled(lambda engine=engine: engine.counters.stored + engine.counters.found_in_cache)  # type: ignore[misc]
+        await engine.close()
+    assert len(source.asked) == 1
