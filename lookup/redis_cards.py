@@ -5,13 +5,14 @@ Every key has a TTL, so that a full server evicts cards (`volatile-lfu`) and nev
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from collections.abc import Collection, Mapping
 from functools import partial
+from typing import Any
 
 from config.redis_address import read_address
-from lookup.redis_link import Refused
+from lookup.breaker import StoreGone
+from lookup.redis_link import Refused, Word
 from lookup.redis_node import RedisNode
 from lookup.redis_sentinel import find_master
 
@@ -64,12 +65,25 @@ class RedisCards:
         return bool(kept)
 
     async def forget(self, keys: Collection[str]) -> None:
-        link = await self._node.link()
         waiting = list(keys)
         for start in range(0, len(waiting), AT_ONCE):
             now = waiting[start : start + AT_ONCE]
-            await asyncio.gather(*(link.ask("SET", key, b"", "EX", FORGOTTEN_S) for key in now))
+            unless_gone(await self._node.ask_all([forgetting(key) for key in now]))
             self._node.let_go(now)
+
+    async def missing(self, keys: Collection[str]) -> list[str]:
+        """Of these keys those under which nothing is, not even that they were forgotten."""
+        there = unless_gone(await self._node.ask_all([("EXISTS", key) for key in keys]))
+        return [key for key, count in zip(keys, there, strict=True) if not count]
+
+    async def add(self, cards: Mapping[str, bytes], ttl_s: int) -> int:
+        """Keep those under whose key nothing is, and say how many these are: what is there may be newer."""
+        answers = unless_gone(await self._node.ask_all([adding(key, raw, ttl_s) for key, raw in cards.items()]))
+        return len(answers) - answers.count(None)
+
+    async def fullness(self) -> float:
+        """The share of its memory that is in use, 0 when it has no limit."""
+        return fullness_of(facts_of(await self._node.ask("INFO", "memory")))
 
     async def server(self) -> str:
         return facts_of(await self._node.ask("INFO", "server"))["run_id"]
@@ -81,9 +95,30 @@ class RedisCards:
         await self._node.close()
 
 
+def forgetting(key: str) -> tuple[Word, ...]:
+    return "SET", key, b"", "EX", FORGOTTEN_S
+
+
+def adding(key: str, raw: bytes, ttl_s: int) -> tuple[Word, ...]:
+    return "SET", key, raw, "EX", ttl_s, "NX"
+
+
+def unless_gone(answers: list[Any]) -> list[Any]:
+    """Raises the first StoreGone among them."""
+    for answer in answers:
+        if isinstance(answer, StoreGone):
+            raise answer
+    return answers
+
+
 def facts_of(info: bytes) -> dict[str, str]:
     """INFO's lines as a mapping."""
     return dict(line.split(":", 1) for line in info.decode("utf-8", "replace").splitlines() if ":" in line)
+
+
+def fullness_of(facts: Mapping[str, str]) -> float:
+    most = int(facts.get("maxmemory", 0))
+    return int(facts["used_memory"]) / most if most else 0.0
 
 
 def in_words(facts: Mapping[str, str]) -> str:

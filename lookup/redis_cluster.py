@@ -12,12 +12,13 @@ import asyncio
 import logging
 import time
 from binascii import crc_hqx
-from collections.abc import Collection
+from collections import defaultdict
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from config.redis_address import Place, read_address
 from lookup.breaker import Breaker, StoreGone
-from lookup.redis_cards import AT_ONCE, FORGOTTEN_S, STORE, facts_of, in_words
+from lookup.redis_cards import AT_ONCE, STORE, adding, facts_of, forgetting, fullness_of, in_words, unless_gone
 from lookup.redis_link import Refused, Word
 from lookup.redis_node import RedisNode
 
@@ -93,18 +94,31 @@ class ClusterCards:
     async def forget(self, keys: Collection[str]) -> None:
         """Nodes that live are told, whoever is gone; then StoreGone is raised, so that all are told again later."""
         waiting = list(keys)
-        gone: list[BaseException] = []
+        gone: list[Any] = []
         for start in range(0, len(waiting), AT_ONCE):
             now = waiting[start : start + AT_ONCE]
-            told = await asyncio.gather(
-                *(self._ask(key, "SET", key, b"", "EX", FORGOTTEN_S) for key in now), return_exceptions=True
-            )
+            answers = await self._ask_each([(key, forgetting(key)) for key in now])
+            gone += [answer for answer in answers if isinstance(answer, StoreGone)]
             for node in self._masters:
                 node.redis.let_go(now)
-            gone += [each for each in told if isinstance(each, BaseException)]
-            gone += [StoreGone(each.reason) for each in told if isinstance(each, _Declined)]
-        if gone:
-            raise gone[0]
+        unless_gone(gone)
+
+    async def missing(self, keys: Collection[str]) -> list[str]:
+        """As of RedisCards; those of a node that is gone are not missing, for they could not be kept."""
+        there = await self._ask_each([(key, ("EXISTS", key)) for key in keys])
+        return [key for key, count in zip(keys, there, strict=True) if count == 0]
+
+    async def add(self, cards: Mapping[str, bytes], ttl_s: int) -> int:
+        """As of RedisCards."""
+        answers = unless_gone(await self._ask_each([(key, adding(key, raw, ttl_s)) for key, raw in cards.items()]))
+        return len(answers) - answers.count(None)
+
+    async def fullness(self) -> float:
+        """Of the fullest node."""
+        if not self._masters:
+            await self._read()
+        told = await asyncio.gather(*(node.redis.ask("INFO", "memory") for node in self._masters))
+        return max(fullness_of(facts_of(each)) for each in told)
 
     async def server(self) -> str:
         """Every master that answers; one that is gone stands there as a blank, so its return is a change as well."""
@@ -153,6 +167,33 @@ class ClusterCards:
         except StoreGone:
             self._read_soon()
             raise
+
+    async def _ask_each(self, commands: Sequence[tuple[str, tuple[Word, ...]]]) -> list[Any]:
+        """One answer for each key and its command, in one go for each node; where it failed, its StoreGone stands."""
+        answers: list[Any] = [None] * len(commands)
+
+        async def ask(node: _Node, places: list[int]) -> None:
+            try:
+                told = await node.redis.ask_all([commands[i][1] for i in places])
+            except StoreGone as exc:
+                told = [exc] * len(places)
+            for i, answer in zip(places, told, strict=True):
+                answers[i] = await self._ask_again(answer, *commands[i]) if isinstance(answer, Refused) else answer
+
+        by_node: defaultdict[_Node, list[int]] = defaultdict(list)
+        for i, (key, _) in enumerate(commands):
+            slot = slot_of(key)
+            by_node[self._owners[slot] or await self._owner(slot)].append(i)
+        await asyncio.gather(*(ask(node, places) for node, places in by_node.items()))
+        if any(isinstance(answer, StoreGone) for answer in answers):
+            self._read_soon()
+        return answers
+
+    async def _ask_again(self, refused: Refused, key: str, words: tuple[Word, ...]) -> Any:
+        try:
+            return await self._sent_on(refused, slot_of(key), words, self._answer_s)
+        except StoreGone as exc:
+            return exc
 
     async def _sent_on(self, refused: Refused, slot: int, words: tuple[Word, ...], left_s: float) -> Any:
         """The answer of the node that a refusal names, or the refusal raised again."""

@@ -59,6 +59,21 @@ class RedisLink(asyncio.Protocol):
         self.send(words, lambda answer: hand_over(answer, future))
         return await future
 
+    async def ask_all(self, commands: Sequence[tuple[Word, ...]]) -> list[Any]:
+        """The answers to several commands in one go; where one failed, its StoreGone stands."""
+        answers: list[Any] = []
+        answered: asyncio.Future[None] = self._loop.create_future()
+
+        def settle(answer: Any) -> None:
+            answers.append(answer)
+            if len(answers) == len(commands) and not answered.done():
+                answered.set_result(None)
+
+        if commands:
+            self.send_all([(words, settle) for words in commands])
+            await answered
+        return answers
+
     def send(self, words: tuple[Word, ...], settle: Settle) -> None:
         """The same without a task to wait in. `settle` must not raise."""
         self.send_all([(words, settle)])

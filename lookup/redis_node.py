@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from functools import partial
 from typing import Any
 
@@ -59,6 +59,10 @@ class RedisNode:
     async def ask(self, *words: Word) -> Any:
         """The answer to one command. Raises StoreGone."""
         return await (await self.link()).ask(*words)
+
+    async def ask_all(self, commands: Sequence[tuple[Word, ...]]) -> list[Any]:
+        """As RedisLink.ask_all. Raises StoreGone when there is no connection."""
+        return await (await self.link()).ask_all(commands)
 
     async def link(self) -> RedisLink:
         """The connection; opened once for all who ask meanwhile, whoever of them goes away. Raises StoreGone."""

@@ -125,6 +125,12 @@ def import_(args: argparse.Namespace, settings: Settings) -> int:
     return main_import(settings, args)
 
 
+def fill(args: argparse.Namespace, settings: Settings) -> int:
+    from ringcard.filling import fill as fill_cache
+
+    return fill_cache(settings, args.most)
+
+
 def user(args: argparse.Namespace, settings: Settings) -> int:
     from ringcard import people
 
@@ -189,6 +195,13 @@ def _parser() -> argparse.ArgumentParser:
 
     p = add("import", import_, "take customers in from a file", "ringcard import customers.xlsx --dry-run")
     _import_arguments(p)
+
+    p = add(
+        "fill", fill, "put the customers' cards into Redis, those who called last first", "ringcard fill --most 100000"
+    )
+    p.add_argument(
+        "--most", type=_count, help="stop when so many numbers are in it (default: all, or until it is full)"
+    )
 
     p = add("user", user, "the people who sign in, and their phones", "ringcard user add dara 'Sok Dara' --phone 101")
     _user_arguments(p)
@@ -275,6 +288,12 @@ def _password_file(parser: argparse.ArgumentParser) -> None:
 
 def _sentence(does: str) -> str:
     return f"{does[0].upper()}{does[1:]}."
+
+
+def _count(text: str) -> int:
+    if not text.isdecimal() or not int(text):
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of numbers; write one like 100000")
+    return int(text)
 
 
 def _port(text: str) -> int:

@@ -8,7 +8,6 @@ from __future__ import annotations
 from config.redis_address import read_address
 from config.settings import Settings, Trunk
 from lookup import numbers
-from lookup.engine import CardCache
 from lookup.redis_cards import RedisCards
 from lookup.redis_cluster import ClusterCards
 from ringcard.redis_server import server_url
@@ -30,9 +29,9 @@ def own_numbers(settings: Settings) -> frozenset[str]:
     return frozenset(key for number in read for key in (number.match_key, number.tail) if key)
 
 
-def card_cache(settings: Settings, near: int = 0) -> CardCache:
-    """Where cards are kept; `near`: keys kept in the process as well."""
-    url, answer_s = redis_url(settings), settings.lookup.redis_ms / 1000
+def card_cache(settings: Settings, near: int = 0, answer_s: float | None = None) -> RedisCards | ClusterCards:
+    """Where cards are kept; `near`: keys kept in the process as well; `answer_s`: when no caller waits."""
+    url, answer_s = redis_url(settings), answer_s or settings.lookup.redis_ms / 1000
     if read_address(url).kind == "cluster":
         return ClusterCards(url, answer_s, near, settings.lookup.breaker_s)
     return RedisCards(url, answer_s, near)
