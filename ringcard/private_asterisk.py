@@ -54,7 +54,7 @@ def find_asterisk(say: Say = say_on_stderr) -> Asterisk:
 
     Raises AsteriskMissing.
     """
-    return _on_path() or _private(cache_dir(), say)
+    return _on_path() or _private(say)
 
 
 def cache_dir() -> Path:
@@ -92,27 +92,38 @@ def _on_path() -> Asterisk | None:
     return found if found.major >= OLDEST else None
 
 
-def _private(cache: Path, say: Say) -> Asterisk:
-    root = cache / f"asterisk-{SUITE}-{platform.machine()}"
-    with only_one(cache / "asterisk.lock", lambda: say("Another process is preparing Asterisk; waiting for it ...")):
+def _private(say: Say) -> Asterisk:
+    absent = f"No Asterisk {OLDEST} or newer on this machine; fetching a private copy from Debian {SUITE} (once)."
+    return _inside(unpacked("asterisk", absent, say))
+
+
+def unpacked(package: str, absent: str, say: Say) -> Path:
+    """A folder of the cache with a Debian package and all that it needs; nothing is installed.
+
+    When it is not there yet `absent` is said and it is fetched. Raises AsteriskMissing.
+    """
+    cache = cache_dir()
+    root = cache / f"{package}-{SUITE}-{platform.machine()}"
+    busy = f"Another process is preparing {package}; waiting for it ..."
+    with only_one(cache / f"{package}.lock", lambda: say(busy)):
         if not root.is_dir():
-            _build(root, say)
-    return _inside(root)
+            _build(root, package, absent, say)
+    return root
 
 
-def _build(root: Path, say: Say) -> None:
+def _build(root: Path, package: str, absent: str, say: Say) -> None:
     """Fills a folder beside `root` and renames it, so that a half-made copy never bears the name."""
     for leftover in root.parent.glob(f"{root.name}.*"):
         shutil.rmtree(leftover)  # we hold the lock: whoever made it was interrupted
     work = Path(tempfile.mkdtemp(prefix=f"{root.name}.", dir=root.parent))
     try:
         apt = _apt_settings(work, _mirror())
-        say(f"No Asterisk {OLDEST} or newer on this machine; fetching a private copy from Debian {SUITE} (once).")
-        packages = _download(apt, work, say)
+        say(absent)
+        packages = _download(package, apt, work, say)
         say(f"Unpacking {len(packages)} packages ...")
         _unpack(packages, work / "root")
-        say(f"Asterisk {_inside(work / 'root').version} is ready in {root}")
         (work / "root").rename(root)
+        say(f"It is ready in {root}")
     finally:
         shutil.rmtree(work, ignore_errors=True)
 
@@ -182,13 +193,13 @@ APT::Install-Recommends "false";
     return {**os.environ, "APT_CONFIG": str(work / "apt.conf"), "LC_ALL": "C", "DEBIAN_FRONTEND": "noninteractive"}
 
 
-def _download(env: dict[str, str], work: Path, say: Say) -> list[Path]:
+def _download(package: str, env: dict[str, str], work: Path, say: Say) -> list[Path]:
     say(f"Reading the package list of {SUITE} ...")
     _run(["apt-get", "-q", "update", "-o", "APT::Update::Error-Mode=any"], env)
-    plan = _run(["apt-get", "-q", "-y", "--print-uris", "install", "asterisk"], env)
+    plan = _run(["apt-get", "-q", "-y", "--print-uris", "install", package], env)
     sizes = [int(size) for size in re.findall(r"^'\S+' \S+\.deb (\d+) ", plan, re.MULTILINE)]
     say(f"Downloading {len(sizes)} packages, {sum(sizes) / 1e6:.0f} MB ...")
-    _run(["apt-get", "-q", "-y", "--download-only", "install", "asterisk"], env)
+    _run(["apt-get", "-q", "-y", "--download-only", "install", package], env)
     return sorted((work / "cache/archives").glob("*.deb"))
 
 
@@ -205,7 +216,7 @@ def _run(command: Sequence[str], env: dict[str, str]) -> str:
     if done.returncode:
         told = "\n  ".join((done.stderr.strip() or done.stdout.strip()).splitlines()[-8:])
         raise AsteriskMissing(
-            f"could not fetch Asterisk from Debian {SUITE}: '{' '.join(command[:5])}' failed:\n  {told}\n"
+            f"could not fetch packages from Debian {SUITE}: '{' '.join(command[:5])}' failed:\n  {told}\n"
             f"Check this machine's network and apt sources, or install Asterisk {OLDEST} or newer by hand."
         )
     return done.stdout
