@@ -431,7 +431,7 @@ async def call(
     """
     scenario = _caller(give_up_s, talk_s, digits)
     dialled = Dialled(number, did, name, withheld)
-    return (await _play(lab, [dialled], scenario, way, rate=100))[0]
+    return (await _play(lab, [dialled], scenario, way, rate=100, at_once=1))[0]
 
 
 async def load(
@@ -442,14 +442,20 @@ async def load(
     way: Way = "trunk",
     give_up_s: float = 10.0,
     talk_s: float | None = 0.0,
+    one_by_one: bool = False,
 ) -> list[Outcome]:
-    """Plays `calls` in order, `rate` of them a second, each as `call` does; returns when all are over."""
-    return await _play(lab, calls, _caller(give_up_s, talk_s, ""), way, rate)
+    """Plays `calls` in order, `rate` of them a second, each as `call` does; returns when all are over.
+
+    With one_by_one no call begins while another goes on: the next one leaves beats out until then.
+    """
+    return await _play(lab, calls, _caller(give_up_s, talk_s, ""), way, rate, 1 if one_by_one else len(calls))
 
 
-async def _play(lab: Site, calls: Sequence[Dialled], scenario: str, way: Way, rate: float) -> list[Outcome]:
+async def _play(
+    lab: Site, calls: Sequence[Dialled], scenario: str, way: Way, rate: float, at_once: int
+) -> list[Outcome]:
     address = f"{lab.net}.{_WAY_NET[way]}.1"
-    pace = ("-r", f"{round(rate * 10)}", "-rp", "10000", "-l", str(len(calls)), "-m", str(len(calls)))
+    pace = ("-r", f"{round(rate * 10)}", "-rp", "10000", "-l", str(at_once), "-m", str(len(calls)))
     sipp = _Sipp(scenario, address, "-inf", "calls", *pace, f"{lab.address}:5060")
     sipp.file("calls", ["SEQUENTIAL", *(_injected(dialled) for dialled in calls)])
     try:

@@ -109,6 +109,14 @@ async def test_many_calls_are_told_apart(lab: Lab, phones: Phones) -> None:
     assert all(abs(arrived[o.dialled.number].at - o.invited_at) < 5 for o in outcomes)  # one clock, one time zone
 
 
+async def test_calls_one_by_one_never_overlap(lab: Lab, phones: Phones) -> None:
+    await phones("101")
+    calls = [Dialled(f"+8551278{i:04}", "+85523900003") for i in range(5)]
+    outcomes = await load(lab, calls, rate=30, way="plain", talk_s=0.2, one_by_one=True)
+    over = [outcome.invited_at + (outcome.answer_s or 0) + (outcome.talk_s or 0) for outcome in outcomes]
+    assert all(ended < after.invited_at for ended, after in zip(over, outcomes[1:], strict=False))
+
+
 async def test_the_forms_of_a_withheld_number_reach_asterisk(lab: Lab, phones: Phones) -> None:
     phone = await phones("101")
     for form in ("anonymous", "privacy", "empty"):
