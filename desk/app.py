@@ -11,7 +11,21 @@ from starlette.responses import Response
 from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
-from desk import api, calls, choices, customers, dialplan, events, fields, health, phones, problems, sign_in, today
+from desk import (
+    api,
+    calls,
+    choices,
+    customers,
+    dialplan,
+    events,
+    fields,
+    health,
+    imports,
+    phones,
+    problems,
+    sign_in,
+    today,
+)
 from desk.cards import LiveCards
 from desk.directory import People
 from desk.guard import Guard
@@ -36,6 +50,8 @@ ROUTERS = (
     fields.pages,
     fields.api,
     choices.router,
+    imports.pages,
+    imports.api,
     calls.pages,
     calls.api,
     phones.router,

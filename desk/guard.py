@@ -39,6 +39,8 @@ HEADERS = {
 }
 SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 LARGEST_BODY = 1_000_000
+LARGEST_FILE = 300_000_000
+"""Of customers to import; a million rows have some 200 MB."""
 
 
 class Guard:
@@ -59,10 +61,10 @@ class Guard:
                 self._add_headers(MutableHeaders(scope=message))
             await send(message)
 
-        refused = self._refusal(scope["method"], Headers(scope=scope))
+        refused = self._refusal(scope["method"], scope["path"], Headers(scope=scope))
         await (problem(*refused) if refused else self._app)(scope, receive, with_headers)
 
-    def _refusal(self, method: str, headers: Headers) -> tuple[int, str] | None:
+    def _refusal(self, method: str, path: str, headers: Headers) -> tuple[int, str] | None:
         if method in SAFE:
             return None
         if not self._is_ours(headers):
@@ -70,7 +72,8 @@ class Guard:
         length = headers.get("content-length", "")
         if not length.isdecimal():
             return 411, "Say how long the body is."
-        return (413, f"At most {LARGEST_BODY} bytes.") if int(length) > LARGEST_BODY else None
+        largest = LARGEST_FILE if path == "/import" else LARGEST_BODY
+        return (413, f"At most {largest:,} bytes.") if int(length) > largest else None
 
     def _is_ours(self, headers: Headers) -> bool:
         site = headers.get("sec-fetch-site")

@@ -55,6 +55,18 @@ class Finder(Protocol):
         ...
 
 
+class Imports(Protocol):
+    """Runs the steps of imports, each in a program of its own."""
+
+    def start(self, step: str, import_id: int) -> None:
+        """`step` is "check", "go_on" or "undo". Returns at once."""
+        ...
+
+    def running(self, import_id: int) -> bool:
+        """Whether what was started is still at work."""
+        ...
+
+
 @dataclass(frozen=True)
 class DeskParts:
     """All that `desk.app.create_app` needs."""
@@ -66,4 +78,5 @@ class DeskParts:
     finder: Finder
     secret: str  # signs sessions and the links given to phones
     dialplan_token: str
+    imports: Imports
     clock: Callable[[], datetime] = field(default=lambda: datetime.now(UTC))

@@ -42,6 +42,10 @@ class Store:
         """The same with a session that commits. What took too long may be done all the same; a version says whether."""
         return await self._do(writing, work, within_s)
 
+    def read_now(self, work: Callable[[Session], T]) -> T:
+        """For threads that may wait."""
+        return self._run(reading, work)
+
     async def _do(self, way: Way, work: Callable[[Session], T], within_s: float) -> T:
         try:
             async with asyncio.timeout(within_s):

@@ -33,14 +33,15 @@ class Sight:
 
     amounts: bool  # debts and order totals
     team: bool  # the strip of other people's live calls
+    imports: bool = False  # may bring customers in, and take that back
 
 
 def sight(role: str) -> Sight:
     """An unknown role sees the least."""
     return {
         "agent": Sight(amounts=True, team=False),
-        "supervisor": Sight(amounts=True, team=True),
-        "administrator": Sight(amounts=True, team=True),
+        "supervisor": Sight(amounts=True, team=True, imports=True),
+        "administrator": Sight(amounts=True, team=True, imports=True),
     }.get(role, Sight(amounts=False, team=False))
 
 

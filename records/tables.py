@@ -328,7 +328,7 @@ class Import(Base):
     stage: Mapped[str]  # name of its files in data_dir/imports, as long as they are needed
     mapping: Mapped[str] = mapped_column(default="{}")  # JSON: header -> what it is
     sheet: Mapped[str] = mapped_column(default="")
-    said: Mapped[str] = mapped_column(default="")  # why it failed
+    said: Mapped[str] = mapped_column(default="")  # why it failed, or how far it is
     rows: Mapped[int] = mapped_column(default=0)  # that can be taken
     done: Mapped[int] = mapped_column(default=0)  # of these
     done_to: Mapped[int] = mapped_column(default=0)  # the last row written

@@ -211,6 +211,7 @@ async def run_desk(settings: Settings, stop: asyncio.Event) -> None:
     from desk.app import create_app, let_browsers_go
     from desk.parts import DeskParts
     from lookup.redis_notices import RedisNotices
+    from ringcard.import_programs import ImportPrograms
     from ringcard.web import serve_web
 
     warm()
@@ -228,6 +229,7 @@ async def run_desk(settings: Settings, stop: asyncio.Event) -> None:
             finder=engine,
             secret=settings.desk.secret,
             dialplan_token=settings.desk.dialplan_token,
+            imports=ImportPrograms(settings),
         )
         app = create_app(parts)
         await serve_web(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -29,7 +29,7 @@ PROGRESS_S = 2.0
 
 def main_import(settings: Settings, args: argparse.Namespace) -> int:
     """The exit status is 1 when a row could not be taken (the others are in nevertheless), or undo has left some."""
-    with _intake(settings) as intake:
+    with intake_for(settings) as intake:
         if args.list:
             return _list(intake)
         if args.mappings:
@@ -171,7 +171,7 @@ def _count(number: int, what: str) -> str:
 
 
 @contextmanager
-def _intake(settings: Settings) -> Iterator[Intake]:
+def intake_for(settings: Settings) -> Iterator[Intake]:
     database = open_database(settings.database_url)
     try:
         check(database)
@@ -183,17 +183,21 @@ def _intake(settings: Settings) -> Iterator[Intake]:
                 compose.reader(settings),
                 settings.company.currency,
                 forget,
-                Said(PROGRESS_S),
+                Said(PROGRESS_S, _say),
             )
     finally:
         database.dispose()
 
 
+def _say(said: str) -> None:
+    print(said, file=sys.stderr, flush=True)
+
+
 class Said:
     """How far it is, how quick, and how long it will take; said every few seconds."""
 
-    def __init__(self, every_s: float) -> None:
-        self._every_s = every_s
+    def __init__(self, every_s: float, say: Callable[[str], None]) -> None:
+        self._every_s, self._say = every_s, say
         self._doing, self._began, self._began_with, self._said = "", 0.0, 0, 0.0
 
     def __call__(self, progress: Progress) -> None:
@@ -206,7 +210,7 @@ class Said:
         rate = (progress.done - self._began_with) / (now - self._began)
         of = f" of {progress.total:,}" if progress.total else ""
         left = f", {_lasting((progress.total - progress.done) / rate)} left" if progress.total and rate else ""
-        print(f"{progress.doing} {progress.done:,}{of}, {rate:,.0f} a second{left}", file=sys.stderr, flush=True)
+        self._say(f"{progress.doing} {progress.done:,}{of}, {rate:,.0f} a second{left}")
 
 
 def _lasting(seconds: float) -> str:

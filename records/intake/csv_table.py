@@ -10,6 +10,7 @@ import csv
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 from records.errors import Refused
@@ -34,6 +35,17 @@ class CsvTable:
     meanings: tuple[Meaning | None, ...]
     kind: str = "CSV"
     unit: str = "row"
+
+    def sample(self, most: int) -> list[list[str]]:
+        with opened(self.path, self.encoding) as file:
+            for _ in range(self.skipped):
+                file.readline()
+            reader = csv.reader(file, delimiter=self.delimiter)
+            next(reader)
+            try:
+                return [*islice(filter(any, reader), most)]
+            except csv.Error as exc:
+                raise Refused(f"{self.path.name} cannot be read ({exc}); is it a CSV file?") from exc
 
     def rows(self) -> Iterator[Row]:
         """Each row that is not empty. Raises Refused when the file cannot be read any more."""

@@ -11,7 +11,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from itertools import islice
 from pathlib import Path
@@ -51,6 +51,9 @@ class Intake:
     currency: str = "USD"  # of rows that name none
     forget: Forget = cannot_tell
     tell: Tell = lambda _: None
+
+    def telling(self, tell: Tell) -> Intake:
+        return replace(self, tell=tell)
 
 
 # --- all at once, as the command does it
@@ -107,7 +110,7 @@ def check(intake: Intake, import_id: int) -> None:
     """Stages and rehearses a given file; `checked`, or `failed` with the reason, is its state then."""
     row = one_import(intake.database, import_id)
     path = stages.stage_path(intake.data_dir, row.stage)
-    with stages.at_work(intake.data_dir, row.stage), _saying(intake, import_id, "failed"):
+    with stages.at_work(intake.data_dir, row.stage), _saying(intake, row, "failed"):
         table = look_at(intake, stages.file_path(intake.data_dir, row.stage), orjson.loads(row.mapping), row.sheet)
         path.unlink(missing_ok=True)
         with Stage(path, new=True) as stage:
@@ -115,7 +118,16 @@ def check(intake: Intake, import_id: int) -> None:
             outcome = rehearse(intake.database, stage, intake.currency, intake.tell)
             with writing(intake.database) as session:
                 counts = {"added": outcome.added, "changed": outcome.changed, "unchanged": outcome.unchanged}
-                _set(session, import_id, state="checked", kind=table.kind, rows=stage.rows, **counts, **_told(outcome))
+                _set(
+                    session,
+                    import_id,
+                    state="checked",
+                    said="",
+                    kind=table.kind,
+                    rows=stage.rows,
+                    **counts,
+                    **_told(outcome),
+                )
 
 
 def go_on(intake: Intake, import_id: int) -> Outcome:
@@ -123,13 +135,10 @@ def go_on(intake: Intake, import_id: int) -> Outcome:
     row = one_import(intake.database, import_id)
     if row.state not in ("checked", "importing"):
         raise Refused(f"the import {import_id} is {row.state}; there is nothing to go on with")
-    with stages.at_work(intake.data_dir, row.stage), _saying(intake, import_id, "importing"):
+    with stages.at_work(intake.data_dir, row.stage), _saying(intake, row, "importing"):
         with Stage(stages.stage_path(intake.data_dir, row.stage)) as stage:
-            news: dict[str, Any] = {"state": "importing", "said": ""}
-            if row.state == "checked":  # what was counted is what would be
-                news |= {"added": 0, "changed": 0, "unchanged": 0, "refused": 0, "errors": "[]"}
             with writing(intake.database) as session:
-                _set(session, import_id, **news)
+                begin(session, import_id, "importing")
             outcome = _write(intake, stage, import_id)
         stages.remove(intake.data_dir, row.stage)
     return outcome
@@ -142,23 +151,34 @@ def undo(intake: Intake, import_id: int) -> Import:
         raise Refused(f"the import {import_id} is {row.state}; there is nothing to undo")
     with stages.at_work(intake.data_dir, row.stage):
         with writing(intake.database) as session:
-            _set(session, import_id, state="undoing", kept=0)
-            session.execute(update(ImportedCustomer).where(ImportedCustomer.import_id == import_id).values(kept=""))
+            begin(session, import_id, "undoing")
         take_back(intake.database, import_id, row.added + row.changed, intake.forget, intake.tell)
         with writing(intake.database) as session:
-            _set(session, import_id, state="undone", ended_at=datetime.now(UTC))
+            _set(session, import_id, state="undone", said="", ended_at=datetime.now(UTC))
         stages.remove(intake.data_dir, row.stage)
     return one_import(intake.database, import_id)
 
 
-def discard(intake: Intake, import_id: int) -> None:
+def begin(session: Session, import_id: int, state: str) -> None:
+    """To be called `importing` or `undoing` from now on: by whoever does it, or by the desk that has it done."""
+    was = session.get_one(Import, import_id).state
+    news: dict[str, Any] = {"state": state, "said": ""}
+    if was == "checked":  # what was counted is what would be
+        news |= {"added": 0, "changed": 0, "unchanged": 0, "refused": 0, "errors": "[]"}
+    if state == "undoing":
+        news |= {"kept": 0}
+        session.execute(update(ImportedCustomer).where(ImportedCustomer.import_id == import_id).values(kept=""))
+    _set(session, import_id, **news)
+
+
+def discard(database: Engine, data_dir: Path, import_id: int) -> None:
     """A file that was given and shall not be imported. Raises NotFound, Refused."""
-    row = one_import(intake.database, import_id)
+    row = one_import(database, import_id)
     if row.done_to or row.state not in ("given", "checking", "checked", "failed"):
         raise Refused(f"the import {import_id} is {row.state}; undo it instead")
-    with writing(intake.database) as session:
+    with writing(database) as session:
         session.delete(session.get_one(Import, import_id))
-    stages.remove(intake.data_dir, row.stage)
+    stages.remove(data_dir, row.stage)
 
 
 # --- looking
@@ -255,7 +275,7 @@ def _write(intake: Intake, stage: Stage, import_id: int) -> Outcome:
     refused, errors = stage.errors(SHOWN, stage.said("unit"))
     outcome = Outcome(row.added, row.changed, row.unchanged, refused, tuple(errors))
     with writing(intake.database) as session:
-        _set(session, import_id, state="done", ended_at=datetime.now(UTC), **_told(outcome))
+        _set(session, import_id, state="done", said="", ended_at=datetime.now(UTC), **_told(outcome))
     return outcome
 
 
@@ -269,13 +289,15 @@ def _set(session: Session, import_id: int, **values: Any) -> None:
 
 
 @contextmanager
-def _saying(intake: Intake, import_id: int, state: str) -> Iterator[None]:
+def _saying(intake: Intake, row: Import, state: str) -> Iterator[None]:
     """Says in the records why it could not be done; of a database that is away, it cannot."""
     try:
         yield
     except DatabaseGone:
         raise
     except RecordsError as exc:
+        path = stages.file_path(intake.data_dir, row.stage)
+        said = str(exc).replace(str(path), row.file).replace(path.name, row.file)
         with writing(intake.database) as session:
-            _set(session, import_id, state=state, said=str(exc))
+            _set(session, row.id, state=state, said=said)
         raise

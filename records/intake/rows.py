@@ -61,6 +61,7 @@ class Table(Protocol):
     def headers(self) -> tuple[str, ...]: ...  # as written
     @property
     def meanings(self) -> tuple[Meaning | None, ...]: ...  # of each; None: not used
+    def sample(self, most: int) -> list[list[str]]: ...  # the first rows, as they are written
     def rows(self) -> Iterator[Row]: ...  # raises Refused when it cannot be read any more
 
 

@@ -52,7 +52,7 @@ def kept(database: Engine, import_id: int, most: int) -> list[tuple[int, str, st
         select(ImportedCustomer.customer_id, Customer.name, ImportedCustomer.kept)
         .join(Customer, Customer.id == ImportedCustomer.customer_id)
         .where(ImportedCustomer.import_id == import_id, ImportedCustomer.kept != "")
-        .order_by(ImportedCustomer.id)
+        .order_by(ImportedCustomer.customer_id)
         .limit(most)
     )
     with reading(database) as session:
@@ -111,10 +111,6 @@ def _as_before(
 ) -> tuple[dict[str, Any], str]:
     """Fields that go back, and why the others do not. The numbers are taken away at once."""
     values = {name: value for name, value in before.items() if owner.fields[name] == after[name]}
-    if values.get("external_id") and session.scalar(
-        select(Customer.id).where(Customer.external_id == values["external_id"], Customer.id != owner.id)
-    ):
-        del values["external_id"]  # it is another's by now
     stays = [_CALLED.get(name, name) for name in before if name not in values]
     owner.fields |= values
     for raw, label in numbers:

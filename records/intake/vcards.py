@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import base64
 import binascii
+import logging
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +19,9 @@ from records.intake.texts import encoding_of, opened
 
 MOST_LINE = 4_000_000  # characters; a photo may be a single one
 MOST_CARD = 16_000_000
+
+# What it skips, it would write to the log: hostile text, card by card.
+logging.getLogger("vobject").setLevel(logging.CRITICAL + 1)
 
 _COLUMNS: dict[str, Column] = {
     "FN": "name",
@@ -42,6 +47,12 @@ class Vcards:
     meanings: tuple[Meaning | None, ...] = tuple(map(Meaning, _COLUMNS.values()))
     kind: str = "vCard"
     unit: str = "card"
+
+    def sample(self, most: int) -> list[list[str]]:
+        return [
+            [", ".join(cell.text for cell in row.cells.get(column, ()) if cell.text) for column in _COLUMNS.values()]
+            for row in islice(self.rows(), most)
+        ]
 
     def rows(self) -> Iterator[Row]:
         """Each card; one that cannot be read is one error. Raises Refused."""

@@ -51,6 +51,11 @@ class XlsxTable:
     kind: str = "XLSX"
     unit: str = "row"
 
+    def sample(self, most: int) -> list[list[str]]:
+        with _opened(self.path) as book, _plainly(self.path):
+            rows = _cells(book[self.sheet], self.header_row + 1, len(self.headers))
+            return [*islice(filter(any, ([*map(_text, cells)] for cells in rows)), most)]
+
     def rows(self) -> Iterator[Row]:
         """Each row that is not empty. Raises Refused when the file cannot be read any more."""
         with _opened(self.path) as book, _plainly(self.path):
@@ -137,11 +142,11 @@ def _unpackable(path: Path) -> None:
 @contextmanager
 def _opened(path: Path) -> Iterator[Any]:
     with _plainly(path):
-        book = load_workbook(path, read_only=True, data_only=True, keep_links=False)
-    try:
+        file = path.open("rb")  # of a name, openpyxl would look at the ending
+    with file:
+        with _plainly(path):
+            book = load_workbook(file, read_only=True, data_only=True, keep_links=False)
         yield book
-    finally:
-        book.close()
 
 
 @contextmanager

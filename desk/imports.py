@@ -1,0 +1,264 @@
+"""Importing customers on the desk: a file is sent, its columns are said, what would happen is shown, and then it does.
+
+For those whose role may import (`views.sight`), here and in the API alike. The work itself is done by a program of its
+own (`parts.imports`), so that neither the desk nor a call waits for it; how far it is stands in the records, so that it
+survives a reload and a restart.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+from pathlib import Path
+from typing import Annotated, Any, BinaryIO
+
+import orjson
+from fastapi import APIRouter, Depends, HTTPException, Request
+from fastapi.responses import RedirectResponse, Response
+from starlette.datastructures import UploadFile
+
+from desk.formats import rfc3339
+from desk.guard import LARGEST_FILE
+from desk.services import Desk, Services
+from desk.sessions import Session, SignedIn
+from desk.views import sight
+from records.errors import Refused
+from records.intake import imports, stage, undo
+from records.intake.files import open_table
+from records.intake.headers import NOT_USED, TARGETS, meaning, meanings, required, target_of
+from records.intake.mappings import forget_mapping, keep_mapping, kept_mapping, kept_mappings
+from records.tables import Import
+
+pages = APIRouter(include_in_schema=False)
+api = APIRouter(prefix="/api/v1", tags=["imports"])
+
+SHOWN_ROWS = 5
+SHOWN_ERRORS = 100
+SHOWN_CHARACTERS = 60
+
+
+async def may_import(session: SignedIn) -> Session:
+    if not sight(session.reader.role).imports:
+        raise HTTPException(403, "Importing customers is for supervisors and administrators.")
+    return session
+
+
+Importer = Annotated[Session, Depends(may_import)]
+
+
+@pages.get("/import")
+async def list_page(request: Request, desk: Desk, session: Importer) -> Response:
+    rows = await desk.store.read(imports.imports)
+    mappings = await desk.store.read(kept_mappings)
+    return await desk.pages.page(
+        request,
+        session,
+        "imports.html",
+        imports=[view(desk, row) for row in rows],
+        mappings=mappings,
+        targets=TARGETS,
+        most=LARGEST_FILE // 1_000_000,
+    )
+
+
+@pages.post("/import")
+async def send_file(request: Request, desk: Desk, session: Importer) -> Response:
+    """The file is read off the line only now that it is known who sends it."""
+    async with request.form(max_files=1, max_fields=1) as form:
+        sent = form.get("file")
+        if not isinstance(sent, UploadFile) or not sent.filename:
+            raise Refused("Choose a file first.")
+        name = stage.new_name()
+        await asyncio.to_thread(_keep, sent.file, stage.file_path(desk.parts.settings.data_dir, name))
+        shown = _plain_name(sent.filename)
+    import_id = await desk.store.write(lambda records: imports.give(records, shown, session.reader.user_id, name).id)
+    return RedirectResponse(f"/import/{import_id}", 303)
+
+
+@pages.get("/import/{import_id}")
+async def one_page(request: Request, desk: Desk, session: Importer, import_id: int) -> Response:
+    row = await _row(desk, import_id)
+    shown = view(desk, row)
+    file: dict[str, Any] = {"headers": []}
+    if shown["state"] in ("given", "failed"):
+        file = await asyncio.to_thread(_looked_at, desk, row)
+    left = await asyncio.to_thread(undo.kept, desk.parts.database, import_id, SHOWN_ERRORS) if row.kept else []
+    return await desk.pages.page(
+        request,
+        session,
+        "import.html",
+        one=shown,
+        errors=imports.errors_of(row)[:SHOWN_ERRORS],
+        file=file,
+        left=left,
+        targets=TARGETS,
+        not_used=NOT_USED,
+    )
+
+
+@pages.post("/import/{import_id}/check")
+async def check(request: Request, desk: Desk, session: Importer, import_id: int) -> Response:
+    """With what the columns are: fields `0`, `1` ... in the order of the headers."""
+    row = await _row(desk, import_id)
+    if row.state not in ("given", "checking", "checked", "failed"):
+        raise Refused(f"The import is {row.state}; it cannot be checked any more.")
+    async with request.form(max_files=0, max_fields=2000) as form:
+        said = {key: value for key, value in form.items() if isinstance(value, str)}
+    headers = await asyncio.to_thread(_headers, desk, row)
+    mapping = {header: said.get(str(number), target_of(meaning(header))) for number, header in _first(headers)}
+    found = meanings(headers, mapping)
+    if mapping:
+        required(headers, found, row.file)
+
+    def put(records: Any) -> None:
+        kept = records.get_one(Import, import_id)
+        kept.mapping, kept.state, kept.said = orjson.dumps(mapping).decode(), "checking", ""
+        if any(target != target_of(meaning(header)) for header, target in mapping.items()) or kept_mapping(
+            records, headers
+        ):
+            keep_mapping(records, headers, mapping)
+
+    await desk.store.write(put)
+    return await _begin(desk, "check", import_id)
+
+
+@pages.post("/import/{import_id}/columns")
+async def columns_again(desk: Desk, session: Importer, import_id: int) -> Response:
+    """Back to saying what the columns are."""
+    row = await _row(desk, import_id)
+    if row.state not in ("given", "checked", "failed"):
+        raise Refused(f"The import is {row.state}; its columns cannot be changed any more.")
+
+    def put(records: Any) -> None:
+        records.get_one(Import, import_id).state = "given"
+
+    await desk.store.write(put)
+    return RedirectResponse(f"/import/{import_id}", 303)
+
+
+@pages.post("/import/{import_id}/go-on")
+async def go_on(desk: Desk, session: Importer, import_id: int) -> Response:
+    row = await _row(desk, import_id)
+    steps = {"checked": "go_on", "importing": "go_on", "undoing": "undo", "checking": "check"}
+    if row.state not in steps or (row.state != "checked" and not view(desk, row)["interrupted"]):
+        raise Refused(f"The import is {row.state}; there is nothing to go on with.")
+    if row.state == "checked":
+        await desk.store.write(lambda records: imports.begin(records, import_id, "importing"))
+    return await _begin(desk, steps[row.state], import_id)
+
+
+@pages.post("/import/{import_id}/undo")
+async def take_back(desk: Desk, session: Importer, import_id: int) -> Response:
+    row = await _row(desk, import_id)
+    if row.state != "done" and not view(desk, row)["interrupted"]:
+        raise Refused(f"The import is {row.state}; there is nothing to undo.")
+    await desk.store.write(lambda records: imports.begin(records, import_id, "undoing"))
+    return await _begin(desk, "undo", import_id)
+
+
+@pages.post("/import/{import_id}/discard")
+async def discard(desk: Desk, session: Importer, import_id: int) -> Response:
+    await asyncio.to_thread(imports.discard, desk.parts.database, desk.parts.settings.data_dir, import_id)
+    return RedirectResponse("/import", 303)
+
+
+@pages.post("/import/mappings/{mapping_id}/forget")
+async def forget(desk: Desk, session: Importer, mapping_id: int) -> Response:
+    await desk.store.write(lambda records: forget_mapping(records, mapping_id))
+    return RedirectResponse("/import", 303)
+
+
+@api.get("/imports")
+async def list_json(desk: Desk, session: Importer) -> dict[str, Any]:
+    """The last hundred imports, the newest first."""
+    return {"items": [view(desk, row) for row in await desk.store.read(imports.imports)]}
+
+
+@api.get("/imports/{import_id}")
+async def one_json(desk: Desk, session: Importer, import_id: int) -> dict[str, Any]:
+    """One import, how far it is, and the first rows that could not be taken."""
+    row = await _row(desk, import_id)
+    errors = [{"row": e.row, "column": e.header, "message": e.message} for e in imports.errors_of(row)[:SHOWN_ERRORS]]
+    return {**view(desk, row), "errors": errors}
+
+
+def view(desk: Services, row: Import) -> dict[str, Any]:
+    """An import as the page and the API show it."""
+    at_work = desk.parts.imports.running(row.id)
+    return {
+        "import_id": row.id,
+        "file": row.file,
+        "kind": row.kind,
+        "by": row.by.name if row.by else None,
+        "state": row.state,
+        "interrupted": not at_work and imports.is_interrupted(desk.parts.settings.data_dir, row),
+        "said": row.said,
+        "rows": row.rows,
+        "done": row.done,
+        "added": row.added,
+        "changed": row.changed,
+        "unchanged": row.unchanged,
+        "refused": row.refused,
+        "kept": row.kept,
+        "started_at": rfc3339(row.started_at),
+        "ended_at": rfc3339(row.ended_at),
+    }
+
+
+async def _row(desk: Services, import_id: int) -> Import:
+    return await asyncio.to_thread(imports.one_import, desk.parts.database, import_id)
+
+
+async def _begin(desk: Services, step: str, import_id: int) -> Response:
+    await asyncio.to_thread(desk.parts.imports.start, step, import_id)
+    return RedirectResponse(f"/import/{import_id}", 303)
+
+
+def _keep(sent: BinaryIO, path: Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o750)
+    try:
+        with path.open("xb") as file:
+            path.chmod(0o640)
+            shutil.copyfileobj(sent, file, 1 << 20)
+    except OSError as exc:
+        path.unlink(missing_ok=True)
+        raise Refused(f"The file cannot be kept here: {exc.strerror}.") from exc
+
+
+def _plain_name(name: str) -> str:
+    """What a browser calls the file, without folders and without what cannot be seen."""
+    last = name.replace("\\", "/").rpartition("/")[2]
+    return "".join(letter for letter in last if letter.isprintable())[:120] or "file"
+
+
+def _headers(desk: Services, row: Import) -> tuple[str, ...]:
+    table = open_table(stage.file_path(desk.parts.settings.data_dir, row.stage), {}, row.sheet)
+    return () if table.kind == "vCard" else table.headers
+
+
+def _first(headers: tuple[str, ...]) -> list[tuple[int, str]]:
+    """Each header once, with its place."""
+    return [(number, header) for number, header in enumerate(headers) if header and header not in headers[:number]]
+
+
+def _looked_at(desk: Services, row: Import) -> dict[str, Any]:
+    """What the file is: its columns with what they are taken for, and its first rows."""
+    path = stage.file_path(desk.parts.settings.data_dir, row.stage)
+    try:
+        table = open_table(path, {}, row.sheet)
+        said = orjson.loads(row.mapping) or desk.store.read_now(lambda records: kept_mapping(records, table.headers))
+        table = open_table(path, said, row.sheet)
+        rows = table.sample(SHOWN_ROWS)
+    except Refused as exc:
+        return {"headers": [], "rows": [], "problem": str(exc).replace(path.name, row.file), "kind": ""}
+    numbers = [number for number, _ in _first(table.headers)]
+    return {
+        "kind": table.kind,
+        "headers": [(n, table.headers[n], target_of(table.meanings[n])) for n in numbers],
+        "rows": [[_short(cells[n]) if n < len(cells) else "" for n in numbers] for cells in rows],
+        "problem": "",
+    }
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= SHOWN_CHARACTERS else text[: SHOWN_CHARACTERS - 1] + "…"
