@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import and_, delete, func, or_, select, update
+from sqlalchemy import ColumnElement, and_, delete, func, or_, select, update
 from sqlalchemy.orm import Session, selectinload
 
 from records.calls import calls_of_customer
@@ -19,7 +19,7 @@ from records.custom import with_values
 from records.errors import Conflict, NotFound, Refused
 from records.numbers import Reader, phone_number
 from records.pages import Page, at_most, cursor, values_of
-from records.ranges import is_range, number_range
+from records.ranges import Span, covering, is_range, number_range, prefixes_of
 from records.rows import row
 from records.tables import (
     CallRow,
@@ -106,9 +106,9 @@ def new_customer(
 def settle(session: Session, new: Sequence[Customer]) -> Touched:
     """Writes what `new_customer` made, and gives these customers the earlier calls from their numbers."""
     session.flush()
-    keys = {number.match_key for customer in new for number in customer.numbers if number.match_key}
-    adopt_calls(session, keys)
-    return lookups_of(session, [customer.id for customer in new])
+    touched = lookups_of(session, [customer.id for customer in new])
+    adopt_calls(session, touched.keys, touched.ranges)
+    return touched
 
 
 def attach_number(session: Session, read_number: Reader, customer_id: int, raw: str, label: str = "") -> Touched:
@@ -118,8 +118,10 @@ def attach_number(session: Session, read_number: Reader, customer_id: int, raw: 
     if given is None:
         return Touched()
     session.flush()
-    if isinstance(given, PhoneNumber):
-        adopt_calls(session, {given.match_key} - {None})
+    if isinstance(given, NumberRange):
+        adopt_calls(session, (), [(given.prefix or "", given.open_digits or 0)])
+    elif given.match_key:
+        adopt_calls(session, [given.match_key], ())
     return touch(session, [customer_id])
 
 
@@ -292,14 +294,35 @@ def _same(numbers: Iterable[PhoneNumber], number: PhoneNumber) -> PhoneNumber | 
     return None
 
 
-def adopt_calls(session: Session, keys: Collection[str | None]) -> None:
-    """Earlier calls of nobody become the customer's who has the number, where nobody else has it."""
-    of_nobody = select(CallRow.caller_key).where(CallRow.caller_key.in_(keys), CallRow.customer_id.is_(None)).distinct()
-    for key in session.scalars(of_nobody).all():
-        owners = session.scalars(select(PhoneNumber.customer_id).where(PhoneNumber.match_key == key).distinct()).all()
+def adopt_calls(session: Session, keys: Collection[str], spans: Collection[Span]) -> None:
+    """Earlier calls of nobody, from these match_keys and ranges, become the customer's who has the number, where nobody
+    else has it."""
+    callers = [CallRow.caller_key.in_(keys), *map(_calls_in, spans)]
+    of_nobody = select(CallRow.caller_key).where(or_(*callers), CallRow.customer_id.is_(None)).distinct()
+    for key in filter(None, session.scalars(of_nobody).all()):
+        owners = _owners(session, key)
         if len(owners) == 1:
             mine = update(CallRow).where(CallRow.caller_key == key, CallRow.customer_id.is_(None))
             session.execute(mine.values(customer_id=owners[0]))
+
+
+def _calls_in(span: Span) -> ColumnElement[bool]:
+    """By the index on the caller, and then exactly, whatever order the database's language gives to signs."""
+    prefix, open_digits = span
+    first, last = (prefix + digit * open_digits for digit in "09")
+    key = CallRow.caller_key
+    return and_(key.between(first, last), key.startswith(prefix, autoescape=True), func.length(key) == len(last))
+
+
+def _owners(session: Session, match_key: str) -> Sequence[int]:
+    """As a call finds them: who has the number, else whose narrowest range holds it."""
+    exact = select(PhoneNumber.customer_id).where(PhoneNumber.match_key == match_key).distinct()
+    if owners := session.scalars(exact).all():
+        return owners
+    holding = covering(match_key, prefixes_of(match_key))
+    narrowest = select(func.min(NumberRange.open_digits)).where(holding).scalar_subquery()
+    ranges = select(NumberRange.customer_id).where(holding, NumberRange.open_digits == narrowest)
+    return session.scalars(ranges.distinct()).all()
 
 
 def _matches(search: str) -> Any:

@@ -103,7 +103,11 @@ def write(session: Session, plan: Plan, import_id: int | None, by_id: int | None
         ("customer_id", "raw", "label", "prefix", "open_digits", "norm_version"),
         [(owner_id, n.raw, n.label, n.match_key, n.open_digits, n.rules) for owner_id, n in numbers if n.open_digits],
     )
-    adopt_calls(session, {number.match_key for _, number in numbers if number.match_key and not number.open_digits})
+    adopt_calls(
+        session,
+        {number.match_key for _, number in numbers if number.match_key and not number.open_digits},
+        {(number.match_key, number.open_digits) for _, number in numbers if number.open_digits},
+    )
     if import_id is not None:
         _put_in(
             session,

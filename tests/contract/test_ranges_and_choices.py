@@ -10,12 +10,13 @@ from sqlalchemy.orm import Session
 
 from lookup.answers import Number
 from lookup.numbers import NORM_VERSION, NumberPlan, read
-from records import choices, customers, users
+from records import calls, choices, customers, users
 from records.database import reading, writing
 from records.errors import NotFound, Refused
 from records.ranges import is_range, read_ranges_again, renew_ranges, span_of
-from records.tables import Customer, NumberChoice, NumberRange
+from records.tables import CallRow, Customer, NumberChoice, NumberRange
 from records.touched import Touched
+from tests.fixtures.desk import logged
 
 OWN_LINE = "+85523900001"
 
@@ -136,6 +137,18 @@ def test_ranges_that_older_rules_read_or_another_program_wrote_are_read_anew(dat
     assert rows == [("+855239001", 2), ("+855239002", 2), (None, None), (None, None)]
     assert renew_ranges(database, read_number, NORM_VERSION) == Touched()
     read_ranges_again(database, read_number, [1, 2, 3, 4])
+
+
+def test_earlier_calls_from_a_range_are_its_owners_but_for_a_number_that_is_somebodys_own(database: Engine) -> None:
+    inside, beside, others = "+85523900150", "+85523900200", "+85523900151"
+    with writing(database) as session:
+        other = add(session, "Other", others)
+        for call_id, number in (("inside", inside), ("beside", beside), ("others", others)):
+            calls.write_call(session, replace(logged(call_id, "101", number, None, "missed"), linkedid=call_id))
+        mill = add(session, "Mill", "023 900 1xx")
+    with reading(database) as session:
+        owners = {row.call_id: row.customer_id for row in session.scalars(select(CallRow))}
+    assert owners == {"inside": mill.id, "beside": None, "others": other.id}
 
 
 # --- our own
