@@ -87,7 +87,7 @@ def speaking_plainly(engine: Engine) -> Iterator[None]:
     except PoolEmpty as exc:
         raise DatabaseGone(f"{_place(engine)}: every connection is busy; is the database slow?") from exc
     except DBAPIError as exc:
-        if not _is_gone(exc):
+        if not is_gone(exc):
             raise
         line = _first_line(exc)
         raise DatabaseGone(f"{_place(engine)}: {line}; {_mend(line)}") from exc
@@ -119,7 +119,8 @@ _MENDS = (
 )
 
 
-def _is_gone(exc: DBAPIError) -> bool:
+def is_gone(exc: DBAPIError) -> bool:
+    """Whether the driver says "cannot, now", and not "this is wrong"."""
     if isinstance(exc.orig, sqlite3.Error):
         return getattr(exc.orig, "sqlite_errorcode", 0) & 0xFF in _SQLITE_GONE
     return exc.connection_invalidated or isinstance(exc, OperationalError | InterfaceError)

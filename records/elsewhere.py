@@ -17,7 +17,7 @@ from sqlalchemy import Connection, Engine, create_engine, make_url, text
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, SQLAlchemyError
 from sqlalchemy.pool import QueuePool
 
-from records.database import open_database
+from records.database import is_gone, open_database
 from records.errors import RecordsError
 
 STEPS = 1000
@@ -25,7 +25,15 @@ STEPS = 1000
 
 
 class NoAnswer(RecordsError):
-    """The question got no answer: the database is away or slow, or the statement is wrong. One line says why."""
+    """The question got no answer, in one line that says why. `gone`: the database is away, else something is wrong."""
+
+    def __init__(self, why: str, gone: bool = False) -> None:
+        super().__init__(why)
+        self.gone = gone
+
+
+class TooSlow(NoAnswer):
+    """The database ended the statement, because it took too long."""
 
 
 class Elsewhere:
@@ -51,7 +59,7 @@ class Elsewhere:
                 finally:
                     connection.rollback()
         except (SQLAlchemyError, sqlite3.Error) as exc:
-            raise NoAnswer(_line(exc)) from exc
+            raise _no_answer(exc) from exc
         return dict(zip(columns, row, strict=True)) if row else dict.fromkeys(columns)
 
     @property
@@ -91,6 +99,13 @@ def _opened_sqlite(path: str, limit_s: float) -> Engine:
         return connection
 
     return create_engine("sqlite://", creator=connect, poolclass=QueuePool)
+
+
+def _no_answer(exc: Exception) -> NoAnswer:
+    line = _line(exc)
+    if any(sign in line for sign in ("statement timeout", "no answer within", "interrupted")):
+        return TooSlow(line)
+    return NoAnswer(line, gone=is_gone(exc) if isinstance(exc, DBAPIError) else True)
 
 
 def _line(exc: BaseException) -> str:

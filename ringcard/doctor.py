@@ -12,6 +12,7 @@ from pathlib import Path
 from config.settings import Settings
 from ringcard.check_asterisk import asterisk
 from ringcard.check_doors import doors
+from ringcard.check_fields import card_fields
 from ringcard.check_machine import machine
 from ringcard.check_records import records
 from ringcard.check_redis import redis
@@ -25,7 +26,8 @@ async def examine(settings: Settings, file: Path | None = None, *, named: bool =
 
     Not `named`: the settings are as shipped. `file`: where they stand.
     """
-    seen, cached, served = await asyncio.gather(
-        asyncio.to_thread(records, settings), redis(settings), doors(settings, file)
+    seen, cached, served, filled = await asyncio.gather(
+        asyncio.to_thread(records, settings), redis(settings), doors(settings, file), card_fields(settings)
     )
-    return [*machine(settings, named), *seen.findings, *cached, *await asterisk(settings, seen.phones), *served]
+    called = await asterisk(settings, seen.phones)
+    return [*machine(settings, named), *seen.findings, *cached, *called, *served, *filled]
