@@ -80,7 +80,7 @@ class Card:
     team: tuple[Phone, ...] = ()  # phones of the manager's team
     last_task: CardTask | None = None
     external_id: str = ""  # the company's own; empty: none
-    custom: Mapping[str, Any] = field(default_factory=dict)  # values of the company's own fields, by name
+    custom: Mapping[str, Any] = field(default_factory=dict, hash=False)  # values of the company's own fields, by name
 
 
 ORDERS_SHOWN = 5

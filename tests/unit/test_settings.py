@@ -52,6 +52,15 @@ def test_what_the_shipped_file_shows_as_an_example_is_valid_and_names_every_key(
     assert list(raw["queries"]["erp"]) == [key.name for key in fields(Query)]
 
 
+def test_what_the_page_on_fields_shows_is_valid() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "fields.md").read_text(encoding="utf-8")
+    examples = re.findall(r"```toml\n(.*?)```", page, re.DOTALL)
+    assert len(examples) == 3
+    settings = [parse(tomllib.loads(example)) for example in examples]
+    assert settings[1].fields["grade"].choices == ("Gold", "Silver", "Bronze")
+    assert settings[2].fields["balance"].query == "erp"
+
+
 def test_the_shipped_file_keeps_no_secret() -> None:
     raw = tomllib.loads(SAMPLE.read_text(encoding="utf-8"))
     assert not any(raw["desk"][key] for key in ("secret", "dialplan_token"))
