@@ -26,6 +26,9 @@ class Refused(StoreGone):
     """Redis answered, and the answer is an error."""
 
 
+_packed: Callable[[tuple[Word, ...]], bytes] = hiredis.pack_command  # type: ignore[assignment]
+"""One command as Redis reads it."""
+
 Settle = Callable[[Any], None]
 """Called once per command, with the answer, or with the StoreGone that came in its place."""
 
@@ -86,7 +89,7 @@ class RedisLink(asyncio.Protocol):
             return
         until = self._loop.time() + self._answer_s
         self._owed.extend((settle, until) for _, settle in questions)
-        self._transport.write(b"".join(packed(words) for words, _ in questions))
+        self._transport.write(b"".join(_packed(words) for words, _ in questions))
         self._timer = self._timer or self._loop.call_at(until, self._look_for_late)
 
     def drop(self, reason: str) -> None:
@@ -146,15 +149,6 @@ def hand_over(answer: Any, future: asyncio.Future[Any]) -> None:
         future.set_exception(answer)
     else:
         future.set_result(answer)
-
-
-def packed(words: tuple[Word, ...]) -> bytes:
-    """One command as Redis reads it."""
-    parts = [b"*%d\r\n" % len(words)]
-    for word in words:
-        raw = word if isinstance(word, bytes) else str(word).encode()
-        parts.append(b"$%d\r\n%b\r\n" % (len(raw), raw))
-    return b"".join(parts)
 
 
 async def open_link(address: RedisAddress | str, answer_s: float, prepare: Prepare | None = None) -> RedisLink:

@@ -12,6 +12,7 @@ import os
 import sys
 import time
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 import uvloop
 
@@ -63,6 +64,13 @@ def fill(settings: Settings, most: int | None) -> int:
         database.dispose()
 
 
+@dataclass(frozen=True, slots=True)
+class _Piece:
+    numbers: int
+    cards: dict[str, bytes]  # of these numbers those that Redis did not have
+    read_at: float  # on the monotonic clock
+
+
 class Filling:
     def __init__(self, settings: Settings, aim: int) -> None:
         self.stored = 0
@@ -86,32 +94,44 @@ class Filling:
         return 0
 
     async def _fill(self, pages: Iterator[list[str]], cache: RedisCards | ClusterCards, source: SqlCards) -> str:
-        while (left := self._aim - self.stored - self.there) > 0:
-            if await cache.fullness() > FULL:
-                return _FULL
-            keys = await asyncio.to_thread(next, pages, None)
-            if keys is None:
-                break
-            try:
-                await self._fill_in(keys[:left], cache, source)
-            except Refused as exc:
-                if not exc.reason.startswith("OOM"):
-                    raise
-                return _FULL
-            self._tell()
+        """The next piece is read while one is put in."""
+        reading = asyncio.create_task(self._read(pages, self._aim, cache, source))
+        try:
+            while piece := await reading:
+                left = self._aim - self.stored - self.there - piece.numbers
+                reading = asyncio.create_task(self._read(pages, left, cache, source))
+                if await cache.fullness() > FULL:
+                    return _FULL
+                try:
+                    await self._put_in(piece, cache)
+                except Refused as exc:
+                    if not exc.reason.startswith("OOM"):
+                        raise
+                    return _FULL
+                self._tell()
+        finally:
+            reading.cancel()
+            await asyncio.gather(reading, return_exceptions=True)
         return "Done."
 
-    async def _fill_in(self, keys: list[str], cache: RedisCards | ClusterCards, source: SqlCards) -> None:
-        places = {card_key(key): key for key in keys}
-        missing = await cache.missing(places)
+    async def _read(
+        self, pages: Iterator[list[str]], most: int, cache: RedisCards | ClusterCards, source: SqlCards
+    ) -> _Piece | None:
+        keys = (await asyncio.to_thread(next, pages, None) or [])[:most] if most > 0 else []
+        if not keys:
+            return None
+        of = {card_key(key): key for key in keys}
+        missing = await cache.missing(of)
         began = time.monotonic()
-        cards = await source.fetch_many([places[place] for place in missing])
-        raw = {card_key(key): card_bytes.to_bytes(found) for key, found in cards.items()}
-        if time.monotonic() - began > OLDEST_S:
-            raise StoreGone(f"the database took longer than {OLDEST_S:.0f} s for {len(missing)} numbers")
-        stored = await cache.add(raw, self._settings.lookup.card_ttl_s)
+        cards = await source.fetch_many([of[place] for place in missing]) if missing else {}
+        return _Piece(len(keys), {card_key(key): card_bytes.to_bytes(found) for key, found in cards.items()}, began)
+
+    async def _put_in(self, piece: _Piece, cache: RedisCards | ClusterCards) -> None:
+        if time.monotonic() - piece.read_at > OLDEST_S:
+            raise StoreGone(f"the database took longer than {OLDEST_S:.0f} s for {piece.numbers} numbers")
+        stored = await cache.add(piece.cards, self._settings.lookup.card_ttl_s)
         self.stored += stored
-        self.there += len(keys) - stored
+        self.there += piece.numbers - stored
 
     def _tell(self) -> None:
         now = time.monotonic()

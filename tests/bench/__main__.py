@@ -19,11 +19,11 @@ import orjson
 
 from ringcard.private_asterisk import find_asterisk
 from ringcard.redis_server import find_program
-from tests.bench import calls, freshness, lookup, matching, screen
+from tests.bench import calls, freshness, lookup, matching, scale, screen
 from tests.bench.machine import heading, this_machine
 
-FIGURES = ("calls", "lookup", "screen")
-WHAT = (*FIGURES, "freshness", "matching")
+WHAT = ("calls", "lookup", "screen")
+MORE = ("freshness", "matching", "scale")  # take long, so only when they are named
 
 
 def main() -> int:
@@ -46,6 +46,8 @@ def main() -> int:
         found["freshness"] = freshness.run(args.writes, tell)
     if "matching" in args.what:
         found["matching"] = matching.run(args.base, args.callers, args.fuzz, args.seed, args.database, tell)
+    if "scale" in args.what:
+        found["scale"] = scale.run(args.numbers, args.in_database, tell)
     if args.json:
         sys.stdout.buffer.write(orjson.dumps(found, option=orjson.OPT_INDENT_2) + b"\n")
     faults = _faults(found)
@@ -56,7 +58,7 @@ def main() -> int:
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="./run bench", description=__doc__.partition("\n\n")[0])
-    parser.add_argument("what", nargs="*", help=f"{', '.join(WHAT)}; {', '.join(FIGURES)} when not named")
+    parser.add_argument("what", nargs="*", help=f"{', '.join(WHAT)} when not named; {', '.join(MORE)}")
     parser.add_argument("--rounds", type=int, default=3, help="how often everything is measured (%(default)s)")
     parser.add_argument("--calls", type=int, default=200, help="calls of each kind in a round (%(default)s)")
     parser.add_argument("--rate", type=float, default=20.0, help="calls of each kind in a second (%(default)s)")
@@ -70,13 +72,23 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--fuzz", type=int, default=100_000, help="matching: hostile callers (%(default)s)")
     parser.add_argument("--seed", type=int, default=1, help="matching: repeats a run (%(default)s)")
     parser.add_argument("--database", default="", help="matching: an empty database's URL; else SQLite, thrown away")
+    parser.add_argument(
+        "--numbers", type=_sizes, default="10000,100000", help="sizes of the base to measure scale with (%(default)s)"
+    )
+    parser.add_argument(
+        "--in-database", type=int, default=1_000_000, help="of these, the largest that gets a database (%(default)s)"
+    )
     parser.add_argument("--json", action="store_true", help="everything as JSON on standard output")
     args = parser.parse_args()
-    unknown = set(args.what) - set(WHAT)
+    unknown = set(args.what) - {*WHAT, *MORE}
     if unknown:
-        parser.error(f"there is nothing called {', '.join(sorted(unknown))} to measure: {', '.join(WHAT)}")
-    args.what = args.what or FIGURES
+        parser.error(f"there is nothing called {', '.join(sorted(unknown))} to measure: {', '.join((*WHAT, *MORE))}")
+    args.what = args.what or WHAT
     return args
+
+
+def _sizes(text: str) -> list[int]:
+    return [int(word.replace("_", "")) for word in text.split(",")]
 
 
 def _faults(found: Mapping[str, Any]) -> list[str]:
@@ -85,6 +97,7 @@ def _faults(found: Mapping[str, Any]) -> list[str]:
         *found.get("screen", ()),
         *found.get("freshness", ()),
         *found.get("matching", ()),
+        *found.get("scale", ()),
         *(part for each in found.get("lookup", ()) for part in each),
     ]
     return [fault for each in rounds for fault in each.faults]

@@ -13,6 +13,7 @@ import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from itertools import cycle, islice
 from pathlib import Path
 from time import perf_counter_ns
 
@@ -34,12 +35,18 @@ from tests.bench.pace import beats
 from tests.bench.people import Person, enter, enter_manager, strangers
 from tests.bench.raw_get import RawGet, open_raw
 
-PACES = ((50, 1), (500, 4))  # of each kind in a second, and how many times `lookups` of them: the last percent is few
+PACES = (
+    (50, 1),
+    (500, 4),
+    (2000, 8),
+)  # of each kind in a second, and how many times `lookups` of them: the last percent is few
 COLD_PACE = 50
 LATE_S = 10.0  # here a late answer is a figure, not a failure
 STAGES = ("read the number", "ask Redis", "read the card", "choose the answer")
 WARM_UP = 50
 AT_ONCE = 32
+AGAIN = 100
+"""Callers who call again and again, so that their cards are near at hand."""
 
 Ask = Callable[[Person], Awaitable[Sequence[float]]]
 """Does one thing and returns how long it took, in microseconds; for each stage when it has stages."""
@@ -53,6 +60,7 @@ class Hot:
     machine: Busy
     raw_get: Distribution
     find: Distribution
+    again: Distribution  # callers of just now, whose cards the process has kept
     ratio_median: float  # find : raw GET
     ratio_p99: float
     stages: dict[str, Distribution]
@@ -61,10 +69,11 @@ class Hot:
     def text(self) -> str:
         whole = sum(stage.median for stage in self.stages.values())
         named = {f"  {name} ({stage.median / whole:.0%})": stage for name, stage in self.stages.items()}
-        compared, *apart = rows({"raw GET": self.raw_get, "lookup": self.find, **named}, "us", 0)
+        whole_ones = {"raw GET": self.raw_get, "lookup": self.find, "lookup of a caller of just now": self.again}
+        compared, *apart = rows({**whole_ones, **named}, "us", 0)
         ratio = f"  {'lookup : raw GET':<40}{self.ratio_median:>9.2f}{'':9}{self.ratio_p99:>9.2f}"
         return "\n".join(
-            (_head("known callers, cards in Redis", self.pace, self.machine), compared, *apart[:2], ratio, *apart[2:])
+            (_head("known callers, cards in Redis", self.pace, self.machine), compared, *apart[:3], ratio, *apart[3:])
         )
 
 
@@ -93,6 +102,8 @@ class Subject:
         self.cache = RedisCards(redis_url, LATE_S)
         self.source = SqlCards(database_url, LATE_S)
         self.engine = Engine({"": self.plan}, self.cache, self.source, Lookup())
+        self.near = RedisCards(redis_url, LATE_S, near=AGAIN)
+        self.near_engine = Engine({"": self.plan}, self.near, self.source, Lookup())
         self.raw: RawGet
         self.faults: list[str] = []
         self._database = open_database(database_url)
@@ -102,8 +113,9 @@ class Subject:
 
     async def close(self) -> None:
         self.raw.close()
-        await self.engine.close()
-        await self.cache.close()
+        for engine, cache in ((self.engine, self.cache), (self.near_engine, self.near)):
+            await engine.close()
+            await cache.close()
         await self.source.close()
         self._database.dispose()
 
@@ -134,9 +146,15 @@ class Subject:
     # --- what is measured
 
     async def find(self, person: Person) -> Sequence[float]:
+        return await self._find(self.engine, person)
+
+    async def find_near(self, person: Person) -> Sequence[float]:
+        return await self._find(self.near_engine, person)
+
+    async def _find(self, engine: Engine, person: Person) -> Sequence[float]:
         caller = Caller(person.national)
         began = perf_counter_ns()
-        answer = await self.engine.find(caller, LATE_S)
+        answer = await engine.find(caller, LATE_S)
         took = perf_counter_ns() - began
         self._check(person, answer)
         return (took / 1000,)
@@ -206,10 +224,12 @@ async def alternate(kinds: Mapping[str, tuple[Ask, Sequence[Person]]], pace: flo
 
 async def measure_hot(it: Subject, pace: float, count: int) -> Hot:
     people = [await it.remembered(it.customers(WARM_UP + count)) for _ in range(3)]
+    few = await it.remembered(it.customers(min(AGAIN, WARM_UP)))
     kinds: dict[str, tuple[Ask, list[Person]]] = {
         "raw GET": (it.get_raw, people[0]),
         "lookup": (it.find, people[1]),
         "apart": (it.find_apart, people[2]),
+        "again": (it.find_near, list(islice(cycle(few), WARM_UP + count))),
     }
     with watching() as busy:
         took = await alternate(kinds, pace)
@@ -220,6 +240,7 @@ async def measure_hot(it: Subject, pace: float, count: int) -> Hot:
         machine=busy,
         raw_get=raw,
         find=find,
+        again=_whole(took["again"]),
         ratio_median=find.median / raw.median,
         ratio_p99=find.p99 / raw.p99,
         stages={name: distribution(times) for name, times in stages},
