@@ -48,6 +48,8 @@ def main() -> int:
         found["matching"] = matching.run(args.base, args.callers, args.fuzz, args.seed, args.database, tell)
     if "scale" in args.what:
         found["scale"] = scale.run(args.numbers, args.in_database, tell)
+    if "fresh" in args.what:
+        found["fresh"] = fresh.run(args.rounds, args.changes, tell)
     if args.json:
         sys.stdout.buffer.write(orjson.dumps(found, option=orjson.OPT_INDENT_2) + b"\n")
     faults = _faults(found)
@@ -78,6 +80,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument(
         "--in-database", type=int, default=1_000_000, help="of these, the largest that gets a database (%(default)s)"
     )
+    parser.add_argument("--changes", type=int, default=50, help="changes in a round of fresh (%(default)s)")
     parser.add_argument("--json", action="store_true", help="everything as JSON on standard output")
     args = parser.parse_args()
     unknown = set(args.what) - {*WHAT, *MORE}

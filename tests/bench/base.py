@@ -9,6 +9,8 @@ from contextlib import closing
 import psycopg
 from sqlalchemy import Engine
 
+from records import marks
+from records.database import writer
 from records.migrate import migrate
 from tests.bench.people import Person, enter_manager
 
@@ -28,10 +30,14 @@ def fill_base(database: Engine, count: int) -> None:
     """Customers 1 to `count` as `Person` describes them, one number and two orders each."""
     migrate(database)
     manager = enter_manager(database)
+    with writer(database).begin() as connection:
+        marks.remove(connection)
     if database.dialect.name == "sqlite":
         _into_sqlite(database, count, manager)
     else:
         _into_postgresql(database, count, manager)
+    with writer(database).begin() as connection:
+        marks.install(connection)
 
 
 def _rows(table: str, first: int, count: int, manager: int) -> Iterator[tuple[object, ...]]:
@@ -58,8 +64,6 @@ def _into_sqlite(database: Engine, count: int, manager: int) -> None:
     database.dispose()
     with closing(sqlite3.connect(database.url.database)) as connection, connection:
         connection.execute("PRAGMA synchronous = OFF")
-        for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'trigger'").fetchall():
-            connection.execute(f'DROP TRIGGER "{name}"')
         for table, columns in TABLES.items():
             places = ", ".join("?" * (columns.count(",") + 1))
             for piece in _pieces(count):
@@ -75,12 +79,10 @@ def _into_postgresql(database: Engine, count: int, manager: int) -> None:
     url = database.url
     with psycopg.connect(host=str(url.query["host"]), user=url.username, dbname=url.database) as connection:
         for table, columns in TABLES.items():
-            connection.execute(f"ALTER TABLE {table} DISABLE TRIGGER USER")
             with connection.cursor().copy(f"COPY {table} ({columns}) FROM STDIN") as copy:
                 for piece in _pieces(count):
                     for row in _rows(table, *piece, manager):
                         copy.write_row(row)
-            connection.execute(f"ALTER TABLE {table} ENABLE TRIGGER USER")
         connection.commit()
         connection.autocommit = True
         connection.execute("ANALYZE")
