@@ -1,5 +1,5 @@
-"""Figures, by `./run bench`: what Ringcard adds to a call, how long it takes to find out who calls, and how soon the
-card is on the screen. Not unless it is named: `matching`, whether a million strangers are called by anybody's name.
+"""Figures, by `./run bench`: what Ringcard adds to a call, how long it takes to find out who calls, how soon the card
+is on the screen; and, when they are named, what takes longer to measure.
 
 Nothing here is a limit: a slow figure is printed, not failed. The exit status is 1 when something was wrong: a call
 that did not ring, a name that was not the caller's, an answer that was not the right one.
@@ -11,7 +11,7 @@ import argparse
 import re
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,11 +19,25 @@ import orjson
 
 from ringcard.private_asterisk import find_asterisk
 from ringcard.redis_server import find_program
-from tests.bench import calls, freshness, lookup, matching, scale, screen
+from tests.bench import calls, fresh, freshness, imports, lookup, matching, peers, scale, screen
 from tests.bench.machine import heading, this_machine
 
-WHAT = ("calls", "lookup", "screen")
-MORE = ("freshness", "matching", "scale")  # take long, so only when they are named
+Tell = Callable[[str], None]
+
+USUAL: Mapping[str, Callable[[argparse.Namespace, Tell], Sequence[Any]]] = {
+    "calls": lambda args, tell: calls.run(args.rounds, args.calls, args.rate, tell),
+    "lookup": lambda args, tell: lookup.run(args.rounds, args.lookups, tell),
+    "screen": lambda args, tell: screen.run(args.rounds, args.screens, tell),
+}
+LONGER: Mapping[str, Callable[[argparse.Namespace, Tell], Sequence[Any]]] = {
+    "fresh": lambda args, tell: fresh.run(args.rounds, args.changes, tell),
+    "freshness": lambda args, tell: freshness.run(args.writes, tell),
+    "matching": lambda args, tell: matching.run(args.base, args.callers, args.fuzz, args.seed, args.database, tell),
+    "peers": lambda args, tell: peers.run(1, args.customers, args.calls, tell),
+    "scale": lambda args, tell: scale.run(args.numbers, args.in_database, tell),
+    "import": lambda args, tell: imports.run(args.rows, tell),
+}
+BENCHES = {**USUAL, **LONGER}
 
 
 def main() -> int:
@@ -35,24 +49,11 @@ def main() -> int:
 
     machine = this_machine(_servers())
     tell(heading(machine))
-    found: dict[str, Any] = {"machine": machine}
-    if "calls" in args.what:
-        found["calls"] = calls.run(args.rounds, args.calls, args.rate, tell)
-    if "lookup" in args.what:
-        found["lookup"] = lookup.run(args.rounds, args.lookups, tell)
-    if "screen" in args.what:
-        found["screen"] = screen.run(args.rounds, args.screens, tell)
-    if "freshness" in args.what:
-        found["freshness"] = freshness.run(args.writes, tell)
-    if "matching" in args.what:
-        found["matching"] = matching.run(args.base, args.callers, args.fuzz, args.seed, args.database, tell)
-    if "scale" in args.what:
-        found["scale"] = scale.run(args.numbers, args.in_database, tell)
-    if "fresh" in args.what:
-        found["fresh"] = fresh.run(args.rounds, args.changes, tell)
+    found = {what: BENCHES[what](args, tell) for what in BENCHES if what in args.what}
     if args.json:
-        sys.stdout.buffer.write(orjson.dumps(found, option=orjson.OPT_INDENT_2) + b"\n")
-    faults = _faults(found)
+        body = {"machine": machine, **found}
+        sys.stdout.buffer.write(orjson.dumps(body, option=orjson.OPT_INDENT_2) + b"\n")
+    faults = [fault for measured in found.values() for each in _flat(measured) for fault in each.faults]
     if faults:
         print(f"bench: {len(faults)} faults, the first: {faults[0]}", file=sys.stderr)
     return 1 if faults else 0
@@ -60,33 +61,35 @@ def main() -> int:
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="./run bench", description=__doc__.partition("\n\n")[0])
-    parser.add_argument("what", nargs="*", help=f"{', '.join(WHAT)} when not named; {', '.join(MORE)}")
-    parser.add_argument("--rounds", type=int, default=3, help="how often everything is measured (%(default)s)")
-    parser.add_argument("--calls", type=int, default=200, help="calls of each kind in a round (%(default)s)")
-    parser.add_argument("--rate", type=float, default=20.0, help="calls of each kind in a second (%(default)s)")
-    parser.add_argument(
-        "--lookups", type=int, default=500, help="of each kind in a round; more where it is quick (%(default)s)"
-    )
-    parser.add_argument("--screens", type=int, default=50, help="calls to a screen in a round (%(default)s)")
-    parser.add_argument("--writes", type=int, default=10_000, help="freshness: changes on each database (%(default)s)")
-    parser.add_argument("--base", type=int, default=1_500_000, help="matching: numbers of customers (%(default)s)")
-    parser.add_argument("--callers", type=int, default=1_000_000, help="matching: strangers who call (%(default)s)")
-    parser.add_argument("--fuzz", type=int, default=100_000, help="matching: hostile callers (%(default)s)")
-    parser.add_argument("--seed", type=int, default=1, help="matching: repeats a run (%(default)s)")
-    parser.add_argument("--database", default="", help="matching: an empty database's URL; else SQLite, thrown away")
-    parser.add_argument(
-        "--numbers", type=_sizes, default="10000,100000", help="sizes of the base to measure scale with (%(default)s)"
-    )
-    parser.add_argument(
-        "--in-database", type=int, default=1_000_000, help="of these, the largest that gets a database (%(default)s)"
-    )
-    parser.add_argument("--changes", type=int, default=50, help="changes in a round of fresh (%(default)s)")
+    parser.add_argument("what", nargs="*", help=f"{', '.join(USUAL)} when not named; {', '.join(LONGER)}")
     parser.add_argument("--json", action="store_true", help="everything as JSON on standard output")
+
+    def number(name: str, default: int, help: str, kind: Callable[[str], Any] = int) -> None:
+        parser.add_argument(name, type=kind, default=default, help=f"{help} (%(default)s)")
+
+    number("--rounds", 3, "how often calls, lookup, screen and fresh are measured")
+    number("--calls", 200, "calls of each kind in a round of calls, and of each way in peers")
+    number("--rate", 20, "calls of each kind in a second", float)
+    number("--lookups", 500, "of each kind in a round; more where it is quick")
+    number("--screens", 50, "calls to a screen in a round")
+    number("--changes", 50, "fresh: changes in a round")
+    number("--writes", 10_000, "freshness: changes on each database")
+    number("--base", 1_500_000, "matching: numbers of customers")
+    number("--callers", 1_000_000, "matching: strangers who call")
+    number("--fuzz", 100_000, "matching: hostile callers")
+    number("--seed", 1, "matching: repeats a run")
+    parser.add_argument("--database", default="", help="matching: an empty database's URL; else SQLite, thrown away")
+    number("--customers", 100_000, "peers: in the base")
+    parser.add_argument(
+        "--numbers", type=_sizes, default="10000,100000", help="scale: sizes of the base (%(default)s)"
+    )
+    number("--in-database", 1_000_000, "scale: of these, the largest that gets a database")
+    number("--rows", 100_000, "import: customers in the file")
     args = parser.parse_args()
-    unknown = set(args.what) - {*WHAT, *MORE}
+    unknown = set(args.what) - set(BENCHES)
     if unknown:
-        parser.error(f"there is nothing called {', '.join(sorted(unknown))} to measure: {', '.join((*WHAT, *MORE))}")
-    args.what = args.what or WHAT
+        parser.error(f"there is nothing called {', '.join(sorted(unknown))} to measure: {', '.join(BENCHES)}")
+    args.what = args.what or tuple(USUAL)
     return args
 
 
@@ -94,16 +97,10 @@ def _sizes(text: str) -> list[int]:
     return [int(word.replace("_", "")) for word in text.split(",")]
 
 
-def _faults(found: Mapping[str, Any]) -> list[str]:
-    rounds = [
-        *found.get("calls", ()),
-        *found.get("screen", ()),
-        *found.get("freshness", ()),
-        *found.get("matching", ()),
-        *found.get("scale", ()),
-        *(part for each in found.get("lookup", ()) for part in each),
-    ]
-    return [fault for each in rounds for fault in each.faults]
+def _flat(measured: Sequence[Any]) -> Iterator[Any]:
+    """One round of lookups has several parts."""
+    for each in measured:
+        yield from each if isinstance(each, tuple) else (each,)
 
 
 def _servers() -> dict[str, str]:

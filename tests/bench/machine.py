@@ -85,9 +85,9 @@ def watching() -> Iterator[Busy]:
 
 
 def cpu_ms(pid: int) -> float:
-    """What a process has computed so far, all its threads together."""
+    """What a process has computed so far, all its threads and the children that have ended together."""
     after_name = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(after_name[11]) + int(after_name[12])) * 1000 / os.sysconf("SC_CLK_TCK")
+    return sum(map(int, after_name[11:15])) * 1000 / os.sysconf("SC_CLK_TCK")
 
 
 def _ticks() -> list[int]:
