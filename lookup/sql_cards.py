@@ -94,7 +94,7 @@ class SqlCards:
         """The kind of database and how many customers it has."""
         customers = select(func.count()).select_from(Customer)
         count = await self._run(lambda connection: connection.execute(customers).scalar_one())
-        return f"{self._engine.dialect.name}, {count} customers"
+        return f"{self._engine.dialect.name}, {count} customer{'' if count == 1 else 's'}"
 
     async def close(self) -> None:
         """Waits for the lookups under way, which end by themselves within their time limit."""

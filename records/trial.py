@@ -96,8 +96,8 @@ def _known_names(engine: Engine) -> frozenset[str]:
         count = session.scalar(select(func.count()).select_from(Customer))
         if count and not known:
             raise Refused(
-                f"this database holds {count} customers of a real company; give the trial a folder of its own "
-                "(store.data_dir), so that made-up people stay out of your records"
+                f"this database holds {count} customer{'' if count == 1 else 's'} of a real company; give the trial a "
+                "folder of its own (store.data_dir), so that made-up people stay out of your records"
             )
     return known
 

@@ -33,7 +33,7 @@ from ari_app.ari_link import (
 )
 from config.settings import Asterisk, Settings
 from lookup import channel_values as names
-from ringcard.findings import Finding, fail, ok, warn
+from ringcard.findings import Finding, counted, fail, ok, warn
 
 OLDEST = 18
 CLOCKS_S = 5.0  # what two machines' clocks may differ by before times in the log confuse
@@ -344,7 +344,7 @@ async def _way_before(probe: _Probe, settings: Settings) -> Finding:
     if lost:
         mend = f"See dialplan show {context}; correct the number in [dids] or add the extension."
         return warn(name, f"{context} has no extension for {', '.join(lost)}", mend)
-    numbers = f"; it knows the {len(settings.dids)} numbers of [dids]" if settings.dids else ""
+    numbers = f"; it knows the {counted(len(settings.dids), 'number')} of [dids]" if settings.dids else ""
     return ok(name, f"calls without a route go to {context}{numbers}")
 
 

@@ -14,7 +14,7 @@ from records.database import open_database, reading
 from records.errors import RecordsError
 from records.migrate import check
 from records.tables import Customer, Endpoint, PhoneNumber, User
-from ringcard.findings import Finding, fail, failed, ok, warn
+from ringcard.findings import Finding, counted, fail, failed, ok, warn
 
 ANSWER_S = 2.0
 SHOWN = 5  # names in one finding
@@ -62,7 +62,7 @@ def _customers(session: Session) -> list[Finding]:
     numbers = select(func.count(PhoneNumber.id))
     unread = session.scalar(numbers.where(PhoneNumber.match_key.is_(None), PhoneNumber.nsn_tail.is_(None))) or 0
     stale = session.scalar(numbers.where(PhoneNumber.norm_version < NORM_VERSION)) or 0
-    seen = f"{customers} with {session.scalar(numbers) or 0} numbers"
+    seen = f"{customers} with {counted(session.scalar(numbers) or 0, 'number')}"
     if unread:
         return [
             warn("customers", f"{seen}, {unread} of which cannot be read", "Correct these on the customers' cards.")
@@ -128,7 +128,7 @@ def _phones(phones: Sequence[Endpoint], node: str) -> list[Finding]:
         return [
             warn(name, f"nobody sits at {_names(empty)}", "Say who sits there: ringcard user change LOGIN --phone NAME")
         ]
-    return [ok(name, f"{len(phones)} phones, somebody at each")] if phones else []
+    return [ok(name, f"{counted(len(phones), 'phone')}, somebody at each")] if phones else []
 
 
 def _names(names: Iterable[str]) -> str:

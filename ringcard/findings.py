@@ -20,6 +20,11 @@ class Finding:
     mend: str = ""  # one sentence; empty when there is nothing to mend
 
 
+def counted(number: int, what: str) -> str:
+    """ "1 number", "2 numbers"."""
+    return f"{number} {what}{'' if number == 1 else 's'}"
+
+
 def ok(name: str, seen: str) -> Finding:
     return Finding(name, "ok", seen)
 

@@ -71,6 +71,7 @@ class Follower:
         server = await self._engine.cache_server()
         if server != self._server:
             await asyncio.to_thread(changes.again, self._database)
+        await asyncio.to_thread(changes.clear, self._database)
         self._server, self._look_at = server, now + LOOK_EVERY_S
 
     async def _read_numbers(self, waiting: Sequence[Change]) -> None:

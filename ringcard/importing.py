@@ -22,6 +22,7 @@ from records.intake.undo import kept
 from records.migrate import check
 from records.tables import Import
 from ringcard import compose
+from ringcard.findings import counted
 
 ERRORS_SHOWN = 50
 PROGRESS_S = 2.0
@@ -82,7 +83,7 @@ def _undo(intake: Intake, import_id: int) -> int:
     print(f"Import {import_id} of {row.file} is undone.")
     if row.kept:
         shown = kept(intake.database, import_id, ERRORS_SHOWN)
-        print(f"{_count(row.kept, 'customer')} stay{'s' if row.kept == 1 else ''} as somebody has made them since:")
+        print(f"{counted(row.kept, 'customer')} stay{'s' if row.kept == 1 else ''} as somebody has made them since:")
         for customer_id, name, why in shown:
             print(f"  {name} (customer {customer_id}): {why}")
         if row.kept > len(shown):
@@ -157,17 +158,13 @@ def _told(outcome: Outcome, dry_run: bool, unused: str) -> str:
     if unused:
         lines.append(f"Columns that were not used: {unused}.")
     if outcome.refused:
-        what = _count(outcome.refused, outcome.errors[0].unit)
+        what = counted(outcome.refused, outcome.errors[0].unit)
         lines.append(f"{what} {'would not be' if dry_run else 'could not be'} taken:")
         lines += [f"  {error}" for error in outcome.errors[:ERRORS_SHOWN]]
         if outcome.refused > ERRORS_SHOWN:
             lines.append(f"  ... and {outcome.refused - ERRORS_SHOWN} more")
         lines.append("Correct that and import the file again; what is in already stays as it is.")
     return "\n".join(lines)
-
-
-def _count(number: int, what: str) -> str:
-    return f"{number} {what}{'' if number == 1 else 's'}"
 
 
 @contextmanager

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, cast
 
 import orjson
-from sqlalchemy import bindparam, func, select, text, update
+from sqlalchemy import ARRAY, ColumnElement, any_, bindparam, func, literal, select, text, update
 from sqlalchemy.orm import Session
 
 from records.customers import adopt_calls
@@ -32,17 +32,23 @@ def owners_meant(session: Session, wanted: Sequence[Wanted]) -> dict[int, Owner]
     keys = {number.match_key for number in numbers if number.match_key and not number.open_digits}
     prefixes = {number.match_key for number in numbers if number.open_digits}
     unread = {number.raw: number.tail for number in numbers if not number.match_key}
-    ids = set(session.scalars(select(NUMBERS.c.customer_id).where(NUMBERS.c.match_key.in_(keys)))) if keys else set()
+    ids = (
+        set(session.scalars(select(NUMBERS.c.customer_id).where(_among(session, NUMBERS.c.match_key, keys))))
+        if keys
+        else set()
+    )
     if unread:  # by their tails, because there is no index on what was typed
         like = select(NUMBERS.c.customer_id, NUMBERS.c.raw).where(
-            NUMBERS.c.nsn_tail.in_(set(unread.values())), NUMBERS.c.match_key.is_(None)
+            _among(session, NUMBERS.c.nsn_tail, set(unread.values())), NUMBERS.c.match_key.is_(None)
         )
         ids |= {customer_id for customer_id, raw in session.execute(like) if raw in unread}
     if prefixes:
         ids |= set(session.scalars(select(RANGES.c.customer_id).where(RANGES.c.prefix.in_(prefixes))))
     external_ids = {one.fields["external_id"] for one in wanted if "external_id" in one.fields}
     if external_ids:
-        ids |= set(session.scalars(select(CUSTOMERS.c.id).where(CUSTOMERS.c.external_id.in_(external_ids))))
+        ids |= set(
+            session.scalars(select(CUSTOMERS.c.id).where(_among(session, CUSTOMERS.c.external_id, external_ids)))
+        )
     return owners(session, ids)
 
 
@@ -51,10 +57,10 @@ def owners(session: Session, customer_ids: Collection[int]) -> dict[int, Owner]:
     if not customer_ids:
         return {}
     rows = session.execute(
-        select(CUSTOMERS.c.id, *_FIELDS).where(CUSTOMERS.c.id.in_(customer_ids)).order_by(CUSTOMERS.c.id)
+        select(CUSTOMERS.c.id, *_FIELDS).where(_among(session, CUSTOMERS.c.id, customer_ids)).order_by(CUSTOMERS.c.id)
     )
     found = {id: Owner(id, dict(zip(FIELDS, values, strict=True)), []) for id, *values in rows}
-    held = select(NUMBERS.c.customer_id, *_NUMBER).where(NUMBERS.c.customer_id.in_(customer_ids))
+    held = select(NUMBERS.c.customer_id, *_NUMBER).where(_among(session, NUMBERS.c.customer_id, customer_ids))
     for customer_id, raw, label, e164, key, tail, ext, rules in session.execute(held.order_by(NUMBERS.c.id)):
         if customer_id in found:
             number = Number(raw, label, e164 or "", key or "", tail or "", ext, rules)
@@ -127,10 +133,19 @@ def newest_change(session: Session) -> int:
 
 def cache_knows(session: Session, customer_ids: Collection[int], after: int) -> None:
     """What this transaction noted about these customers, above the change `after`, is nothing that waits to be told."""
-    mine = update(Noted).where(Noted.id > after, Noted.done_at.is_(None), Noted.customer_id.in_(customer_ids))
+    mine = update(Noted).where(
+        Noted.id > after, Noted.done_at.is_(None), _among(session, Noted.customer_id, customer_ids)
+    )
     if session.get_bind().dialect.name == "postgresql":  # others write at the same time
         mine = mine.where(text("xmin = pg_current_xact_id()::xid"))
     session.execute(mine.values(done_at=datetime.now(UTC)).execution_options(synchronize_session=False))
+
+
+def _among(session: Session, column: Any, values: Collection[Any]) -> ColumnElement[bool]:
+    """`IN`, on PostgreSQL with one parameter: psycopg takes longer over a thousand than the database does."""
+    if session.get_bind().dialect.name == "postgresql":
+        return cast("ColumnElement[bool]", column == any_(literal([*values], ARRAY(column.type))))
+    return cast("ColumnElement[bool]", column.in_(values))
 
 
 def _new_ids(session: Session, count: int) -> Iterable[int]:

@@ -80,9 +80,7 @@ def _arguments() -> argparse.Namespace:
     number("--seed", 1, "matching: repeats a run")
     parser.add_argument("--database", default="", help="matching: an empty database's URL; else SQLite, thrown away")
     number("--customers", 100_000, "peers: in the base")
-    parser.add_argument(
-        "--numbers", type=_sizes, default="10000,100000", help="scale: sizes of the base (%(default)s)"
-    )
+    parser.add_argument("--numbers", type=_sizes, default="10000,100000", help="scale: sizes of the base (%(default)s)")
     number("--in-database", 1_000_000, "scale: of these, the largest that gets a database")
     number("--rows", 100_000, "import: customers in the file")
     args = parser.parse_args()
