@@ -72,7 +72,7 @@ class Audience:
 
         What was answered between the making of its page and now, it was not told.
         """
-        if not self.desk.layout.queries_for(self.reader.role):
+        if not self.desk.hub.up or not self.desk.layout.queries_for(self.reader.role):
             return []
         _, calls = self.desk.hub.calls()
         head = {"kind": "card_changed", "at": formats.rfc3339(self.desk.parts.clock())}

@@ -56,6 +56,6 @@ document.addEventListener("click", (event) => {
 const late = document.querySelector("[data-late]");
 if (late) {
   const answer = await fetch(late.dataset.late).catch(() => null);
-  if (answer?.ok) late.outerHTML = await answer.text();
+  if (answer?.ok && !answer.redirected) late.outerHTML = await answer.text();
   else for (const place of late.querySelectorAll(".pending")) place.replaceWith("–");
 }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import re
+import time
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from typing import Any
@@ -12,10 +13,11 @@ import pytest
 
 from config.card_fields import Field
 from config.settings import Settings
+from lookup.links import make
 from records.customers import change_customer
 from records.database import open_database, reading, writing
 from records.tables import Customer
-from tests.fixtures.desk import RITHY, People, RunningDesk, Visitor, alive, fill, live_call, opened
+from tests.fixtures.desk import RITHY, SECRET, People, RunningDesk, Visitor, alive, fill, live_call, opened
 
 OVERSEERS = ("supervisor", "administrator")
 LIMIT = {"minor": 500_000, "currency": "USD"}
@@ -136,6 +138,13 @@ async def test_built_in_fields_are_renamed_moved_and_kept_from_roles(
         assert "−5.00" in html
         for shown in ("Angkor", "before noon", "#2291", "assigned manager Dara Chan"):
             assert shown in html
+        soon = int(time.time()) + 60
+        card, contact = (make(SECRET, kind, desk.people.rithy, "a-call", soon) for kind in ("card", "vcard"))
+        for path in (f"/c/{card}", f"/v/{contact}.vcf"):  # nobody knows who looks at a phone
+            shown = (await dara.get(path)).text
+            assert "Sok Rithy" in shown
+            for hidden in ("Angkor", "Dara Chan", "12 345 678", "12345678", "rithy@example.com"):
+                assert hidden not in shown
         looked = (await dara.get("/api/v1/lookup", params={"number": RITHY})).json()
         assert looked["candidates"][0]["company"] == ""
         assert looked["candidates"][0]["manager"] == ""
