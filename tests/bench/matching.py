@@ -13,7 +13,7 @@ import random
 import tempfile
 import time
 import unicodedata
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import islice
@@ -21,8 +21,8 @@ from pathlib import Path
 from typing import TypeVar
 
 import uvloop
+from sqlalchemy import Connection, insert
 from sqlalchemy import Engine as Database
-from sqlalchemy import insert
 
 from config.settings import Did, Lookup, Routing
 from lookup import numbers
@@ -39,14 +39,14 @@ from lookup.sql_cards import SqlCards
 from records import marks
 from records.database import open_database, writer
 from records.migrate import migrate
-from records.tables import Customer, NumberRange, PhoneNumber
-from tests.bench.people import SOME_DAY
+from records.tables import Base, Customer, NumberRange, PhoneNumber
 
 T = TypeVar("T")
 
 LATE_S = 60.0
 AT_ONCE = 32
 ROWS = 10_000
+DAY = "2026-03-02 09:00:00.000000"
 
 POOLS = (
     *(f"+7{code}" for code in (700, 701, 702, 705, 707, 708, 747, 771, 775, 776, 777, 778)),  # Kazakhstan
@@ -145,21 +145,31 @@ def fill(database: Database, base: Iterable[str], spans: Iterable[str]) -> None:
         for part in pieces(base, ROWS):
             first, customer_id = customer_id + 1, customer_id + len(part)
             ids = range(first, customer_id + 1)
-            connection.execute(insert(Customer), [_customer(i) for i in ids])
-            rows = [_number(i, number) for i, number in zip(ids, part, strict=True)]
-            connection.execute(insert(PhoneNumber), rows)
-        for span in spans:
-            customer_id += 1
-            connection.execute(insert(Customer), [_customer(customer_id)])
-            row = {"raw": f"{span}xx", "prefix": span, "open_digits": 2, "label": "", "norm_version": NORM_VERSION}
-            connection.execute(insert(NumberRange), [{"customer_id": customer_id, **row}])
+            _insert(connection, Customer, [_customer(i) for i in ids])
+            _insert(connection, PhoneNumber, [_number(i, number) for i, number in zip(ids, part, strict=True)])
+        owned = list(enumerate(spans, customer_id + 1))
+        _insert(connection, Customer, [_customer(i) for i, _ in owned])
+        _insert(connection, NumberRange, [_span(i, span) for i, span in owned])
         marks.install(connection)
+
+
+def _insert(connection: Connection, table: type[Base], rows: Sequence[Mapping[str, object]]) -> None:
+    """By the driver's own executemany: SQLAlchemy looks at every value once more."""
+    compiled = insert(table).compile(dialect=connection.dialect, column_keys=list(rows[0]))
+    order = getattr(compiled, "positiontup", None)  # None where the driver takes parameters by name
+    values = [tuple(row[name] for name in order) for row in rows] if order else [dict(row) for row in rows]
+    connection.exec_driver_sql(str(compiled), values)
 
 
 def _customer(customer_id: int) -> dict[str, object]:
     texts = dict.fromkeys(("company", "email", "address", "note", "photo"), "")
-    numbers = {"debt_minor": 0, "currency": "USD", "version": 1, "created_at": SOME_DAY, "updated_at": SOME_DAY}
+    numbers = {"debt_minor": 0, "currency": "USD", "version": 1, "created_at": DAY, "updated_at": DAY}
     return {"id": customer_id, "name": f"Customer {customer_id}", **texts, **numbers}
+
+
+def _span(customer_id: int, span: str) -> dict[str, object]:
+    read = {"raw": f"{span}xx", "prefix": span, "open_digits": 2}
+    return {"customer_id": customer_id, "label": "", "norm_version": NORM_VERSION, **read}
 
 
 def _number(customer_id: int, number: str) -> dict[str, object]:
@@ -172,7 +182,7 @@ async def strangers(url: str, base_count: int, caller_count: int, seed: int) -> 
     chance = random.Random(seed)
     base, spans = base_of(base_count, chance), ranges_of(chance)
     database = open_database(url, LATE_S)
-    fill(database, base, spans)
+    fill(database, sorted(base), sorted(spans))  # in the order of the indexes
     database.dispose()
     source = SqlCards(url, LATE_S)
     engine = Engine(PLANS, MemoryCache(), source, Lookup())
