@@ -27,7 +27,9 @@ def choose(number: Number, matches: Sequence[Match], source: Source, tiers: Tier
     if not matches:
         return Unknown(number, f"No customer has the number {shown}.")
     tier, matches = _tier(number, matches)
-    candidates = tuple(sorted({match.card.customer_id: match for match in matches}.values(), key=_place))
+    candidates = tuple(matches)
+    if len(candidates) > 1:
+        candidates = tuple(sorted({match.card.customer_id: match for match in candidates}.values(), key=_place))
     several = len(candidates) > 1
     if tier == "probable" and several:
         digits = _last_digits(number)
