@@ -113,11 +113,13 @@ class Understanding:
         name = row.name()
         if not name:
             raise Problem("name", "has no name; write one, or the company's", row.header("name"))
-        numbers = {(number.key, number.ext): number for number in reversed([*self._numbers(row)])}
+        numbers: dict[tuple[str, str], Number] = {}
+        for number in self._numbers(row):
+            numbers.setdefault((number.key, number.ext), number)
         if not numbers:
             said = f"{name} has no phone number; write one, best with + and the country code"
             raise Problem("number", said, row.header("number"))
-        return Wanted(row.number, {"name": name, **self._fields(row)}, tuple(reversed(numbers.values())))
+        return Wanted(row.number, {"name": name, **self._fields(row)}, tuple(numbers.values()))
 
     def _fields(self, row: Row) -> dict[str, Any]:
         fields: dict[str, Any] = {column: text for column in TEXTS if (text := row.text(column))}

@@ -264,6 +264,7 @@ def test_several_phone_columns_keep_their_labels_and_first_and_last_names_are_jo
         ("'012345678", ["+85512345678"]),
         ('"=""012345678"""', ["+85512345678"]),
         ("012 345 678 / +855 12 345 678", ["+85512345678"]),
+        ("012345678;092345678;012 345 678", ["+85512345678", "+85592345678"]),
     ],
 )
 def test_a_cell_may_hold_several_numbers(sqlite_database: Engine, tmp_path: Path, cell: str, keys: list[str]) -> None:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 from sqlalchemy import Engine, func, select
 
 from lookup.numbers import NumberPlan, read
-from records.customers import attach_number, change_customer, customers_with
+from records.customers import add_customer, attach_number, change_customer, customers_with
 from records.database import open_database, reading, writing
 from records.errors import Refused
 from records.intake import apply, imports, stage
@@ -182,6 +183,46 @@ def test_only_one_program_works_on_an_import(sqlite_database: Engine, sqlite_url
         for what in (imports.go_on, imports.undo):
             with pytest.raises(Refused, match="another program is at work"):
                 what(Intake(sqlite_database, tmp_path, read_number), 1)
+
+
+# --- others meanwhile
+
+
+def test_others_write_while_a_file_is_read_and_between_any_two_batches(
+    database: Engine, database_url: str, tmp_path: Path
+) -> None:
+    other = open_database(database_url, answer_s=2)
+    wrote: list[str] = []
+
+    def write(progress: Progress) -> None:
+        with writing(other) as session:  # DatabaseGone, when the import had the records locked now
+            session.add(Customer(name="Theirs", created_at=datetime.now(UTC), updated_at=datetime.now(UTC)))
+        wrote.append(progress.doing)
+
+    write_rows(tmp_path)
+    means = Intake(database, tmp_path, read_number, tell=write)
+    outcome = imports.import_table(means, imports.look_at(means, tmp_path / "many.csv", {}), "many.csv")[1]
+    other.dispose()
+    assert outcome.added == ROWS
+    assert (wrote.count("reading"), wrote.count("importing")) == (2, 5)
+
+
+def test_who_came_in_since_the_plan_was_made_is_not_doubled(database: Engine, tmp_path: Path) -> None:
+    def enter(_: Touched) -> bool:
+        """Called between the plan and the transaction: somebody enters the same customer."""
+        with writing(database) as session:
+            if not session.scalar(select(func.count()).select_from(Customer)):
+                add_customer(session, read_number, name="A", numbers=["012345678"], note="theirs")
+        return True
+
+    path = tmp_path / "c.csv"
+    path.write_text("name,phone,email\nA,012345678,a@example.org\n")
+    means = Intake(database, tmp_path, read_number, forget=enter)
+    outcome = imports.import_table(means, imports.look_at(means, path, {}), path.name)[1]
+    assert (outcome.added, outcome.changed) == (0, 1)
+    with reading(database) as session:
+        (one,) = session.scalars(select(Customer))
+        assert (one.note, one.email) == ("theirs", "a@example.org")
 
 
 # --- the cache
