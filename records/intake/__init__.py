@@ -8,5 +8,6 @@ The way of a row, from any source:
     plan(wanted, known)   to add, to change, nothing to do, or whose it could be cannot be said                   rules
     Application           writes that in short transactions, and keeps what `undo` needs                          apply
 
-Another source than a file makes `Row`s of its own and hands them to `imports.staged`; all after that is the same.
+Another source than a file is a `rows.Table` of its own: it gives `Row`s, and `imports.import_table` or `rehearse_table`
+does the rest, in the same way: staged, listed, gone on with, undone.
 """

@@ -32,6 +32,8 @@ TOLD_FOR_S = 5.0
 SHOWN = 200
 """Errors that are kept in the records, and so shown; the others are counted."""
 
+LONGEST_ERROR = 400  # characters; what a file says may be in it
+
 _IMAGINED = 1 << 40
 """Ids of customers that a rehearsal added are above this, so that they come last."""
 
@@ -73,7 +75,6 @@ class Application:
     ) -> None:
         self._database, self._stage, self._import_id = database, stage, import_id
         self._currency, self._by_id, self._forget = currency, by_id, forget
-        self.longest_s = 0.0  # that a transaction had the records locked
 
     def run(self, done_to: int, done: int, tell: Tell) -> None:
         """`done` rows were counted as done before. Raises DatabaseGone, Refused; what is written stays."""
@@ -95,8 +96,6 @@ class Application:
         told, told_at = touched_by(made.added), time.monotonic()
         knows = bool(told) and self._forget(told)
         with writing(self._database) as session:
-            session.connection()  # from here on the records are locked
-            began = time.monotonic()
             if store.newest_change(session) != newest:
                 newest = store.newest_change(session)
                 made = _planned(session, self._stage, batch, self._currency)
@@ -109,7 +108,6 @@ class Application:
             knows = knows and added.keys <= told.keys and added.tails <= told.tails and added.ranges <= told.ranges
             if knows and time.monotonic() - told_at < TOLD_FOR_S:
                 store.cache_knows(session, added.customer_ids, newest)
-        self.longest_s = max(self.longest_s, time.monotonic() - began)
         if made.changes:
             self._forget(touched_by([*made.changes]))
 
@@ -150,7 +148,7 @@ def rehearse(database: Engine, stage: Stage, currency: str, tell: Tell) -> Outco
 
 def error_of(row: int, problem: Problem, stage: Stage) -> RowError:
     header = problem.header or (stage.said(f"header {problem.column}") if problem.column else "")
-    return RowError(row, header, str(problem), stage.said("unit"))
+    return RowError(row, header, str(problem)[:LONGEST_ERROR], stage.said("unit"))
 
 
 def touched_by(owners: Sequence[Owner]) -> Touched:

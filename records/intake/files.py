@@ -34,6 +34,8 @@ def open_table(path: Path, mapping: Mapping[str, str] | None = None, sheet: str 
     if sheet:
         raise Refused(f"{path.name} has no sheets; leave --sheet out")
     if _plain(start).upper().startswith("BEGIN:VCARD"):
+        if mapping:
+            raise Refused(f"{path.name} is a vCard, whose parts are what they are; leave --map out")
         from records.intake.vcards import look_at_vcards
 
         return look_at_vcards(path)

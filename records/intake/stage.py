@@ -10,6 +10,7 @@ import fcntl
 import os
 import secrets
 import sqlite3
+import time
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from pathlib import Path
 
@@ -207,9 +208,15 @@ def somebody_at_work(data_dir: Path, name: str) -> bool:
 
 def sweep(data_dir: Path, in_use: Collection[str]) -> None:
     """Takes away what programs that were killed before they wrote anything have left."""
-    for path in folder(data_dir).glob("*.db"):
-        if path.stem not in in_use and not somebody_at_work(data_dir, path.stem):
-            remove(data_dir, path.stem)
+    long_ago = time.time() - 3600  # a file that is being sent is not listed yet
+    left = {path.stem for path in folder(data_dir).glob("*.db")}
+    for path in folder(data_dir).glob("*.file"):
+        with contextlib.suppress(OSError):  # gone meanwhile
+            if path.stat().st_mtime < long_ago:
+                left.add(path.stem)
+    for name in left - set(in_use):
+        if not somebody_at_work(data_dir, name):
+            remove(data_dir, name)
 
 
 def remove(data_dir: Path, name: str) -> None:

@@ -212,6 +212,13 @@ def test_the_same_cards_again_change_nothing(sqlite_database: Engine, tmp_path: 
     assert (again.added, again.changed, again.unchanged, again.refused) == (0, 0, 3, 2)
 
 
+def test_cards_have_no_columns_to_be_said(sqlite_database: Engine, tmp_path: Path) -> None:
+    path = tmp_path / "contacts.vcf"
+    path.write_text(CARDS)
+    with pytest.raises(Refused, match="leave --map out"):
+        run(sqlite_database, path, mapping={"FN": "note"})
+
+
 def test_a_dry_run_keeps_no_photo(sqlite_database: Engine, tmp_path: Path) -> None:
     path = tmp_path / "contacts.vcf"
     path.write_text(CARDS.format(photo=base64.b64encode(picture()).decode()))

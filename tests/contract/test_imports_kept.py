@@ -5,6 +5,7 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
+import time
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -183,6 +184,16 @@ def test_only_one_program_works_on_an_import(sqlite_database: Engine, sqlite_url
         for what in (imports.go_on, imports.undo):
             with pytest.raises(Refused, match="another program is at work"):
                 what(Intake(sqlite_database, tmp_path, read_number), 1)
+
+
+def test_what_killed_programs_left_is_taken_away_by_the_next_import(sqlite_database: Engine, tmp_path: Path) -> None:
+    folder = stage.folder(tmp_path)
+    folder.mkdir()
+    for name, age_s in (("a.db", 0), ("a.lock", 0), ("b.file", 4000), ("c.file", 10)):
+        (folder / name).write_text("x")
+        os.utime(folder / name, (time.time() - age_s,) * 2)
+    run(sqlite_database, tmp_path, BEFORE)
+    assert [path.name for path in folder.iterdir()] == ["c.file"]
 
 
 # --- others meanwhile
