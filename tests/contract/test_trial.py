@@ -144,7 +144,7 @@ def test_made_up_people_stay_out_of_a_real_companys_records(database: Engine, tm
     with writing(database) as session:
         customers.add_customer(session, read_number, name="A real one", numbers=["012999999"])
     before = rows(database)
-    with pytest.raises(Refused, match="1 customers of a real company"):
+    with pytest.raises(Refused, match="1 customer of a real company"):
         fill(database, tmp_path)
     assert rows(database) == before
 
