@@ -102,13 +102,17 @@ def unpacked(package: str, absent: str, say: Say) -> Path:
 
     When it is not there yet `absent` is said and it is fetched. Raises AsteriskMissing.
     """
-    cache = cache_dir()
-    root = cache / f"{package}-{SUITE}-{platform.machine()}"
+    root = package_folder(package)
     busy = f"Another process is preparing {package}; waiting for it ..."
-    with only_one(cache / f"{package}.lock", lambda: say(busy)):
+    with only_one(root.parent / f"{package}.lock", lambda: say(busy)):
         if not root.is_dir():
             _build(root, package, absent, say)
     return root
+
+
+def package_folder(package: str) -> Path:
+    """Where `unpacked` puts it; not there before."""
+    return cache_dir() / f"{package}-{SUITE}-{platform.machine()}"
 
 
 def _build(root: Path, package: str, absent: str, say: Say) -> None:

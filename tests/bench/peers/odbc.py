@@ -6,12 +6,13 @@ its own that this one start of Asterisk is told of.
 
 from __future__ import annotations
 
+import subprocess
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 from ringcard.lab import Lab
-from ringcard.private_asterisk import SUITE, AsteriskMissing, cache_dir, find_asterisk, unpacked
+from ringcard.private_asterisk import SUITE, AsteriskMissing, find_asterisk, package_folder, unpacked
 
 PACKAGE = "libsqliteodbc"
 DRIVER = "lib/*/odbc/libsqlite3odbc.so"
@@ -20,13 +21,14 @@ MODULES = ("res_odbc", "res_odbc_transaction", "func_odbc")
 
 
 def find_driver(tell: Callable[[str], None], *, fetch: bool) -> Path | None:
-    """For the Asterisk that a lab takes; None, and the reason told, when there is none.
+    """For the Asterisk that a lab takes; None when there is none, and why is told.
 
-    fetch: from Debian's archive when a private Asterisk needs it and it is not in the cache.
+    fetch: from Debian's archive when a private Asterisk needs it and it is not in the cache; without, nothing is told.
     """
+    command = find_asterisk().command
     root = Path("/usr")  # of the machine's own Asterisk
-    if _private(find_asterisk().command):
-        if not fetch and not any(cache_dir().glob(f"{PACKAGE}-*/")):
+    if _private(command):
+        if not fetch and not package_folder(PACKAGE).is_dir():
             return None
         try:
             root = unpacked(PACKAGE, ABSENT, tell) / "usr"
@@ -36,11 +38,23 @@ def find_driver(tell: Callable[[str], None], *, fetch: bool) -> Path | None:
     driver = next(iter(sorted(root.glob(DRIVER))), None)
     if driver is None:
         tell(f"func_odbc is left out: there is no {PACKAGE} in {root}")
+    elif _private(command):
+        *loader, _ = _finding(driver, command)
+        needed = subprocess.run([*loader, "--list", driver], capture_output=True, text=True, check=False)
+        if needed.returncode or "not found" in needed.stdout + needed.stderr:
+            tell(f"func_odbc is left out, its driver is of another release; delete {package_folder(PACKAGE)}")
+            return None
     return driver
 
 
 def _private(command: tuple[str, ...]) -> bool:
     return len(command) > 1  # begins with the copy's own loader
+
+
+def _finding(driver: Path, command: tuple[str, ...]) -> tuple[str, ...]:
+    """A private Asterisk's command that finds the driver's libraries too."""
+    loader, flag, libraries, program = command
+    return loader, flag, f"{libraries}:{driver.parent.parent}", program
 
 
 class OdbcLab(Lab):
@@ -51,9 +65,7 @@ class OdbcLab(Lab):
         self._database = database
         self._driver = driver
         if _private(self.asterisk.command):
-            loader, flag, libraries, program = self.asterisk.command
-            found_too = f"{libraries}:{driver.parent.parent}"
-            self.asterisk = replace(self.asterisk, command=(loader, flag, found_too, program))
+            self.asterisk = replace(self.asterisk, command=_finding(driver, self.asterisk.command))
 
     def _write_configuration(self) -> None:
         super()._write_configuration()
