@@ -71,7 +71,11 @@ class RedisNode:
         if self._opening is None:
             self._opening = asyncio.create_task(self._open(), name="connect to redis")
             self._opening.add_done_callback(self._opened)
-        return await asyncio.shield(self._opening)
+        opening = self._opening
+        await asyncio.wait({opening})
+        if opening.cancelled():
+            raise StoreGone("closed")
+        return opening.result()
 
     @property
     def open_link(self) -> RedisLink | None:
@@ -84,14 +88,13 @@ class RedisNode:
 
     def drop(self, reason: str) -> None:
         """Give the connection up; the next question opens another."""
-        if self._opening:
-            self._opening.cancel()
         if link := self.open_link:
             link.drop(reason)
 
     async def close(self) -> None:
         self.drop("closed")
         if self._opening:
+            self._opening.cancel()
             await asyncio.gather(self._opening, return_exceptions=True)
         if self._link:
             await self._link.lost

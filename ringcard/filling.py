@@ -42,7 +42,7 @@ FULL = 0.95
 
 _FULL = "Redis is full, so this is the end; the latest numbers are in."
 
-NICER = 10
+NICER = 5
 PROGRESS_S = 2.0
 
 

@@ -3,10 +3,11 @@
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 import pytest
 
-from config.redis_address import read_address
+from config.redis_address import RedisAddress, read_address
 from lookup import near_cards
 from lookup.breaker import StoreGone
 from lookup.redis_cards import RedisCards
@@ -171,10 +172,10 @@ async def test_a_server_that_is_no_master_any_more_is_left(
     monkeypatch.setattr(near_cards, "BEAT_S", 0.01)
     address = read_address(breakable_redis.url)
 
-    async def named() -> object:
+    async def named() -> RedisAddress:
         return address
 
-    node = RedisNode(named, PATIENT_S, near=10)  # type: ignore[arg-type]
+    node = RedisNode(named, PATIENT_S, near=10)
     await node.ask("SET", "k", "card")
     assert await node.get("k") == b"card"
     link = await node.link()
@@ -184,3 +185,35 @@ async def test_a_server_that_is_no_master_any_more_is_left(
     with pytest.raises(StoreGone, match="no master"):
         await node.get("k")
     await node.close()
+
+
+async def test_a_server_that_will_not_be_written_to_any_more_is_left(breakable_redis: OwnServer) -> None:
+    address = read_address(breakable_redis.url)
+
+    async def named() -> RedisAddress:
+        return address
+
+    cards = RedisCards("sentinel://127.0.0.1:1/mymaster", PATIENT_S)
+    cards._node = RedisNode(named, PATIENT_S)
+    assert await cards.store("k", b"card", 60)
+    link = await cards._node.link()
+    command(breakable_redis, "REPLICAOF 127.0.0.1 1")
+    assert not await cards.store("k", b"card", 60)
+    async with asyncio.timeout(LONG_S):
+        await link.lost
+    await cards.close()
+
+
+async def test_who_waits_for_a_connection_that_is_given_up_is_told_and_not_cancelled(tmp_path: Path) -> None:
+    async def silent(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while await reader.read(100):
+            pass
+        writer.close()
+
+    async with await asyncio.start_unix_server(silent, tmp_path / "silent"):
+        node = RedisNode(read_address(f"unix://:secret@{tmp_path}/silent"), PATIENT_S)
+        waiting = asyncio.ensure_future(node.get("k"))
+        await asyncio.sleep(0)
+        await node.close()
+        with pytest.raises(StoreGone, match="closed"):
+            await waiting
