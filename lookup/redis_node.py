@@ -19,7 +19,6 @@ from lookup.redis_link import RedisLink, Refused, Word, hand_over, open_link
 
 log = logging.getLogger(__name__)
 
-
 Where = Callable[[], Awaitable[RedisAddress]]
 """Which server it is now. Raises StoreGone."""
 
@@ -121,7 +120,8 @@ class RedisNode:
         of_master = self._in_cluster or not isinstance(self._where, RedisAddress)
         near = NearCards(link, self._most_near, of_master)
         try:
-            await asyncio.gather(link.ask("HELLO", 3), link.ask("CLIENT", "TRACKING", "ON"))
+            await link.ask("HELLO", 3)  # only then are changes told on this connection, in their place
+            await link.ask("CLIENT", "TRACKING", "ON")
         except Refused as exc:
             log.info("redis does not say what changes (%s), so every lookup asks it", exc.reason)
         else:
