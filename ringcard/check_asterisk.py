@@ -315,7 +315,9 @@ async def _dialplan(probe: _Probe) -> list[Finding]:
     if entered is None:
         return []  # func_dialplan is missing; the modules' finding says so
     if entered != "1":
-        return [fail("dialplan", f"there is no context {CONTEXT}", include)]
+        trunks = await _our_trunks(probe)
+        refused = f", and {', '.join(trunks)} sends its calls there: they are refused now" if trunks else ""
+        return [fail("dialplan", f"there is no context {CONTEXT}{refused}", include)]
     if await probe.ask("DIALPLAN_EXISTS(ringcard-call,T,1)") != "1":
         seen = "there is no extension T behind the guard, so a call that Ringcard does not give back is lost"
         return [fail("dialplan", seen, f"Have Asterisk read {DIALPLAN} anew and as it is.")]
@@ -355,11 +357,15 @@ async def _takes(probe: _Probe, context: str, did: str) -> bool:
     return any([await probe.ask(f"DIALPLAN_EXISTS({context},{each},1)") != "0" for each in spellings])
 
 
-async def _trunks(probe: _Probe) -> Finding:
+async def _our_trunks(probe: _Probe) -> list[str]:
+    """PJSIP endpoints whose calls come to us."""
     (listed,) = await probe.http.send([request(LIST_ENDPOINTS, tech="PJSIP")])
     endpoints = sorted(str(endpoint["resource"]) for endpoint in listed)
-    ours = [each for each in endpoints if await probe.ask(f"PJSIP_ENDPOINT({each},context)") == CONTEXT]
-    if ours:
+    return [each for each in endpoints if await probe.ask(f"PJSIP_ENDPOINT({each},context)") == CONTEXT]
+
+
+async def _trunks(probe: _Probe) -> Finding:
+    if ours := await _our_trunks(probe):
         return ok("trunks", f"{', '.join(ours)} sends its calls to {CONTEXT}")
     mend = (
         f"Write context = {CONTEXT} at your trunk's endpoint in pjsip.conf; nothing to do if your dialplan leads there."

@@ -166,7 +166,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="ringcard",
         description="Who is calling, on the phone and on the screen.",
-        epilog="Begin with `ringcard demo`, then `ringcard doctor` beside your own Asterisk.",
+        epilog="Beside your Asterisk, `ringcard doctor` says what is still missing; `ringcard demo` shows all of it.",
     )
     parser.add_argument("--config", type=Path, help="settings file (default: $RINGCARD_CONFIG, else ./ringcard.toml)")
     commands = parser.add_subparsers(metavar="COMMAND", title="commands")

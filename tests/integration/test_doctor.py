@@ -467,6 +467,7 @@ async def test_a_dialplan_without_ringcard(lab: Lab, settings: Settings) -> None
     with written(lab, "extensions.conf", "#include", ";#include", "dialplan reload"):
         found = await asterisk(settings, [])
     assert_found(found, "dialplan", "fail", "no context ringcard-inbound", "#tryinclude")
+    assert "sends its calls there: they are refused now" in only(found, "dialplan").seen
 
 
 async def test_a_dialplan_without_the_guard_s_extension(lab: Lab, settings: Settings) -> None:
