@@ -100,7 +100,7 @@ async def one_page(request: Request, desk: Desk, session: Importer, import_id: i
 async def check(request: Request, desk: Desk, session: Importer, import_id: int) -> Response:
     """With what the columns are: fields `0`, `1` ... in the order of the headers."""
     row = await _row(desk, import_id)
-    if row.state not in ("given", "checking", "checked", "failed"):
+    if row.state not in ("given", "checked", "failed"):
         raise Refused(f"The import is {row.state}; it cannot be checked any more.")
     async with request.form(max_files=0, max_fields=2000) as form:
         said = {key: value for key, value in form.items() if isinstance(value, str)}

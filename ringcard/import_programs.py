@@ -15,12 +15,14 @@ from sqlalchemy import update
 from config import logging as logs
 from config.settings import Settings
 from records.database import writing
-from records.errors import RecordsError
+from records.errors import RecordsError, Refused
 from records.intake import imports
 from records.tables import Import
 from ringcard.importing import Said, intake_for
 
 log = logging.getLogger(__name__)
+
+ENDING_S = 20.0
 
 STEPS = {"check": imports.check, "go_on": imports.go_on, "undo": imports.undo}
 
@@ -33,8 +35,12 @@ class ImportPrograms:
         self._started: dict[int, BaseProcess] = {}
 
     def start(self, step: str, import_id: int) -> None:
+        """Raises Refused when another step is still at work on it. One that is done may need a moment to end."""
+        before = self._started.get(import_id)
+        if before is not None:
+            before.join(ENDING_S)
         if self.running(import_id):
-            return
+            raise Refused(f"The import {import_id} is being worked on; wait until that is done.")
         spawned = multiprocessing.get_context("spawn")
         program = spawned.Process(target=work, args=(self._settings, step, import_id), daemon=True, name="import")
         self._started = {id: each for id, each in self._started.items() if each.is_alive()} | {import_id: program}

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import multiprocessing
 import re
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import UTC, datetime
 from typing import Any
@@ -12,10 +14,12 @@ import httpx
 import pytest
 from sqlalchemy import func, select
 
+from config.settings import Settings
 from desk import guard
 from records.database import reading, writing
 from records.tables import Customer, Import
-from tests.fixtures.desk import RITHY, RunningDesk, Visitor
+from ringcard.import_programs import ImportPrograms
+from tests.fixtures.desk import RITHY, People, RunningDesk, Visitor
 
 PATIENCE_S = 60.0
 TEXT = "Kunde,Phone,Nr\nNew One,016555019,5\nSok Rithy,012345678,6\nNobody,,7\n"
@@ -167,6 +171,17 @@ async def test_an_interrupted_import_is_shown_and_its_discarding_refused(desk: R
     page = (await sophea.get("/import/1")).text
     assert "It was interrupted after 4 of 9 rows" in page
     assert (await sophea.post("/import/1/discard")).status_code == 422
+
+
+def test_a_step_begins_though_the_program_of_the_one_before_is_still_ending(company: tuple[Settings, People]) -> None:
+    programs = ImportPrograms(company[0])
+    ending = multiprocessing.get_context("spawn").Process(target=time.sleep, args=(1,), daemon=True)
+    ending.start()
+    programs._started[1] = ending
+    programs.start("undo", 1)
+    assert not ending.is_alive()
+    assert programs._started[1] is not ending
+    programs._started[1].join()
 
 
 async def test_the_list_of_customers_leads_a_supervisor_to_the_import(sophea: Visitor) -> None:
