@@ -77,10 +77,15 @@ async def test_every_sign_in_makes_a_session_of_its_own(stranger: Visitor, desk:
 
 async def test_every_page_refuses_a_stranger(stranger: Visitor) -> None:
     routes = [route for router in ROUTERS for route in router.routes if isinstance(route, APIRoute)]
-    guarded = [re.sub(r"\{.*?\}", "1", route.path) for route in routes if route.path not in OPEN]
-    assert len(guarded) >= 20
-    for path in guarded:
-        response = await stranger.get(path)
+    guarded = [
+        (method, re.sub(r"\{.*?\}", "1", route.path))
+        for route in routes
+        if route.path not in OPEN
+        for method in route.methods
+    ]
+    assert len(guarded) >= 40
+    for method, path in guarded:
+        response = await stranger.request(method, path, content=b"" if method == "GET" else b"{}")
         if path.startswith(BY_TOKEN):
             assert response.status_code in (403, 404), path
         elif path.startswith(("/api/", "/photos/")):
