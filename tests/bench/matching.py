@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import TypeVar
 
 import uvloop
-from sqlalchemy import Connection, insert
+from sqlalchemy import Connection
 from sqlalchemy import Engine as Database
 
 from config.settings import Did, Lookup, Routing
@@ -154,11 +154,10 @@ def fill(database: Database, base: Iterable[str], spans: Iterable[str]) -> None:
 
 
 def _insert(connection: Connection, table: type[Base], rows: Sequence[Mapping[str, object]]) -> None:
-    """By the driver's own executemany: SQLAlchemy looks at every value once more."""
-    compiled = insert(table).compile(dialect=connection.dialect, column_keys=list(rows[0]))
-    order = getattr(compiled, "positiontup", None)  # None where the driver takes parameters by name
-    values = [tuple(row[name] for name in order) for row in rows] if order else [dict(row) for row in rows]
-    connection.exec_driver_sql(str(compiled), values)
+    """By the driver's own executemany: SQLAlchemy looks at every value once more. What is not named has its default."""
+    mark = "?" if connection.dialect.name == "sqlite" else "%s"
+    into = f"{table.__tablename__} ({', '.join(rows[0])}) VALUES ({', '.join(mark for _ in rows[0])})"
+    connection.exec_driver_sql(f"INSERT INTO {into}", [tuple(row.values()) for row in rows])
 
 
 def _customer(customer_id: int) -> dict[str, object]:
