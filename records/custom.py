@@ -130,9 +130,9 @@ def _number(text: str) -> int | float:
         raise Refused(f"{text!r} may be two numbers; write {text.replace(',', '')} or {text.replace(',', '.')}")
     plain = re.sub(r"[  '’]", "", text).replace("−", "-")
     plain = plain.replace(",", "" if "." in plain else ".")
-    if len(re.sub(r"\D", "", plain).strip("0")) > _DIGITS:
-        raise Refused(f"{text!r} has more than {_DIGITS} digits; make the field a text")
     number = Decimal(plain)
+    if len(re.sub(r"\D", "", plain).strip("0")) > _DIGITS or number.adjusted() > _DIGITS:
+        raise Refused(f"{text!r} has more than {_DIGITS} digits; make the field a text")
     return int(number) if number == number.to_integral_value() else float(number)
 
 
@@ -152,7 +152,7 @@ def _kept_money(raw: Mapping[str, Any]) -> dict[str, Any] | None:
 
 
 def _date(text: str) -> str:
-    written = re.fullmatch(r"(\d{4})-(\d\d?)-(\d\d?)", text)
+    written = re.fullmatch(r"(\d{4})-(\d\d?)-(\d\d?)(?:[ T]\d\d:\d\d.*)?", text)  # a program writes the time too
     by_day = re.fullmatch(r"(\d\d?)\.(\d\d?)\.(\d{4})", text)
     if written or by_day:
         year, month, day = written.groups() if written else reversed(by_day.groups() if by_day else ())
