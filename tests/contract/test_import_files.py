@@ -80,6 +80,7 @@ def test_another_sheet_is_read_when_it_is_named(sqlite_database: Engine, tmp_pat
         (85512345678, "85512345678"),
         (8.5512345678e10, "85512345678"),
         (12.5, "12.5"),
+        (0.0000001, "0.0000001"),
         (date(2026, 3, 1), "2026-03-01"),
         (True, "yes"),
         ("=1+1", ""),  # a formula that no program has computed
