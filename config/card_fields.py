@@ -76,6 +76,20 @@ class Query:
     cache_s: int = 60  # how long an answer is good for the next call
 
 
+def label_of(name: str, field: Field) -> str:
+    """What a field is called; empty where a built-in one stands without a label."""
+    return field.label or BUILT_IN.get(name, name.replace("_", " ").capitalize())
+
+
+def is_kept(name: str, field: Field) -> bool:
+    """The company's own, with values that are kept with the customer and not brought by a query."""
+    return name not in BUILT_IN and not field.source
+
+
+def kept_fields(card_fields: Mapping[str, Field]) -> dict[str, Field]:
+    return {name: field for name, field in card_fields.items() if is_kept(name, field)}
+
+
 def faults(card_fields: Mapping[str, Field], queries: Mapping[str, Query], read_files: bool = False) -> Iterator[str]:
     """What is wrong, each in a sentence that names the key and says what to write. `read_files`: url_file was read."""
     for name, query in queries.items():

@@ -25,7 +25,7 @@ from desk.views import sight
 from records.errors import Refused
 from records.intake import imports, stage, undo
 from records.intake.files import open_table
-from records.intake.headers import NOT_USED, TARGETS, meaning, meanings, required, target_of
+from records.intake.headers import NOT_USED, Own, meaning, meanings, no_targets, required, target_of, targets
 from records.intake.mappings import forget_mapping, keep_mapping, kept_mapping, kept_mappings
 from records.tables import Import
 
@@ -56,7 +56,7 @@ async def list_page(request: Request, desk: Desk, session: Importer) -> Response
         "imports.html",
         imports=[view(desk, row) for row in rows],
         mappings=mappings,
-        targets=TARGETS,
+        targets=targets(_own(desk, session)),
         most=LARGEST_FILE // 1_000_000,
     )
 
@@ -80,8 +80,9 @@ async def one_page(request: Request, desk: Desk, session: Importer, import_id: i
     row = await _row(desk, import_id)
     shown = view(desk, row)
     file: dict[str, Any] = {"headers": []}
+    own = _own(desk, session)
     if shown["state"] in ("given", "failed"):
-        file = await asyncio.to_thread(_looked_at, desk, row)
+        file = await asyncio.to_thread(_looked_at, desk, row, own)
     left = await asyncio.to_thread(undo.kept, desk.parts.database, import_id, SHOWN_ERRORS) if row.kept else []
     return await desk.pages.page(
         request,
@@ -91,7 +92,7 @@ async def one_page(request: Request, desk: Desk, session: Importer, import_id: i
         errors=imports.errors_of(row)[:SHOWN_ERRORS],
         file=file,
         left=left,
-        targets=TARGETS,
+        targets=targets(own),
         not_used=NOT_USED,
     )
 
@@ -104,18 +105,17 @@ async def check(request: Request, desk: Desk, session: Importer, import_id: int)
         raise Refused(f"The import is {row.state}; it cannot be checked any more.")
     async with request.form(max_files=0, max_fields=2000) as form:
         said = {key: value for key, value in form.items() if isinstance(value, str)}
-    headers = await asyncio.to_thread(_headers, desk, row)
-    mapping = {header: said.get(str(number), target_of(meaning(header))) for number, header in _first(headers)}
-    found = meanings(headers, mapping)
+    headers, own = await asyncio.to_thread(_headers, desk, row), _own(desk, session)
+    known = {header: target_of(meaning(header, own)) for header in headers}
+    mapping = {header: said.get(str(number), known[header]) for number, header in _first(headers)}
+    found = meanings(headers, mapping, own)
     if mapping:
         required(headers, found, row.file)
 
     def put(records: Any) -> None:
         kept = records.get_one(Import, import_id)
         kept.mapping, kept.state, kept.said = orjson.dumps(mapping).decode(), "checking", ""
-        if any(target != target_of(meaning(header)) for header, target in mapping.items()) or kept_mapping(
-            records, headers
-        ):
+        if any(target != known[header] for header, target in mapping.items()) or kept_mapping(records, headers):
             keep_mapping(records, headers, mapping)
 
     await desk.store.write(put)
@@ -231,6 +231,11 @@ def _plain_name(name: str) -> str:
     return "".join(letter for letter in last if letter.isprintable())[:120] or "file"
 
 
+def _own(desk: Services, session: Session) -> Own:
+    """What somebody may fill, they may see."""
+    return {one.name: one.field for one in desk.layout.kept_seen_by(session.reader.role)}
+
+
 def _headers(desk: Services, row: Import) -> tuple[str, ...]:
     table = open_table(stage.file_path(desk.parts.settings.data_dir, row.stage), {}, row.sheet)
     return () if table.kind == "vCard" else table.headers
@@ -241,22 +246,24 @@ def _first(headers: tuple[str, ...]) -> list[tuple[int, str]]:
     return [(number, header) for number, header in enumerate(headers) if header and header not in headers[:number]]
 
 
-def _looked_at(desk: Services, row: Import) -> dict[str, Any]:
+def _looked_at(desk: Services, row: Import, own: Own) -> dict[str, Any]:
     """What the file is: its columns with what they are taken for, and its first rows."""
     path = stage.file_path(desk.parts.settings.data_dir, row.stage)
     try:
-        table = open_table(path, {}, row.sheet)
+        table = open_table(path, {}, row.sheet, own)
         said = orjson.loads(row.mapping) or desk.store.read_now(lambda records: kept_mapping(records, table.headers))
-        table = open_table(path, said, row.sheet)
+        gone = no_targets(said, own)
+        table = open_table(path, {**said, **dict.fromkeys(gone, NOT_USED)}, row.sheet, own)
         rows = table.sample(SHOWN_ROWS)
     except Refused as exc:
-        return {"headers": [], "rows": [], "problem": str(exc).replace(path.name, row.file), "kind": ""}
+        return {"headers": [], "rows": [], "problem": str(exc).replace(path.name, row.file), "kind": "", "gone": {}}
     numbers = [number for number, _ in _first(table.headers)]
     return {
         "kind": table.kind,
         "headers": [(n, table.headers[n], target_of(table.meanings[n])) for n in numbers],
         "rows": [[_short(cells[n]) if n < len(cells) else "" for n in numbers] for cells in rows],
         "problem": "",
+        "gone": gone,  # header -> what it was said to be, and cannot be any more
     }
 
 

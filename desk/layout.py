@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from config.card_fields import BUILT_IN, ROLES, Field
+from config.card_fields import BUILT_IN, ROLES, Field, is_kept, label_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +27,7 @@ class Placed:
     @property
     def kept(self) -> bool:
         """Its value is kept with the customer, and can be changed on the customer's page."""
-        return not self.built_in and not self.field.source
+        return is_kept(self.name, self.field)
 
 
 def placed(fields: Mapping[str, Field]) -> tuple[Placed, ...]:
@@ -36,12 +36,8 @@ def placed(fields: Mapping[str, Field]) -> tuple[Placed, ...]:
     own = [name for name in fields if name not in BUILT_IN]
     order = {name: one.order for name, one in usual.items()} | {name: 1000 + at for at, name in enumerate(own)}
     order |= {name: one.order for name, one in fields.items() if one.order}
-    every = [Placed(name, _label(name, one), one) for name, one in {**usual, **fields}.items()]
+    every = [Placed(name, label_of(name, one), one) for name, one in {**usual, **fields}.items()]
     return tuple(sorted(every, key=lambda one: order[one.name]))
-
-
-def _label(name: str, one: Field) -> str:
-    return one.label or BUILT_IN.get(name, name.replace("_", " ").capitalize())
 
 
 @dataclass(frozen=True, slots=True)

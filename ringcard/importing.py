@@ -9,12 +9,13 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+from config.card_fields import kept_fields
 from config.settings import Settings
 from records.database import open_database, reading, writing
 from records.errors import NotFound, Refused
 from records.intake import imports
 from records.intake.apply import Outcome, Progress
-from records.intake.headers import meanings
+from records.intake.headers import Own, meanings
 from records.intake.imports import Intake
 from records.intake.mappings import forget_mapping, keep_mapping, kept_mappings
 from records.intake.rows import Table
@@ -46,7 +47,7 @@ def main_import(settings: Settings, args: argparse.Namespace) -> int:
             return _resume(intake, args.resume)
         if args.file is None:
             raise Refused("which file? Write: ringcard import FILE; ringcard import --help lists what else there is")
-        return _import(intake, args.file, _mapping(args.map), args.sheet, args.dry_run)
+        return _import(intake, args.file, _mapping(args.map, intake.own_fields), args.sheet, args.dry_run)
 
 
 def _import(intake: Intake, path: Path, mapping: dict[str, str], sheet: str, dry_run: bool) -> int:
@@ -135,14 +136,14 @@ def _say_interrupted(intake: Intake) -> None:
         print(said, file=sys.stderr)
 
 
-def _mapping(said: Sequence[str]) -> dict[str, str]:
+def _mapping(said: Sequence[str], own: Own) -> dict[str, str]:
     mapping = {}
     for one in said:
         header, is_, target = one.rpartition("=")
         if not is_ or not header.strip():
             raise Refused(f"--map {one!r}: write it as 'COLUMN=what it is', like 'Kundennummer=external_id'")
         mapping[header.strip()] = target
-    meanings([*mapping], mapping)  # says at once when a target is none
+    meanings([*mapping], mapping, own)  # says at once when a target is none
     return mapping
 
 
@@ -179,6 +180,7 @@ def intake_for(settings: Settings) -> Iterator[Intake]:
                 settings.data_dir,
                 compose.reader(settings),
                 settings.company.currency,
+                kept_fields(settings.fields),
                 forget,
                 Said(PROGRESS_S, _say),
             )

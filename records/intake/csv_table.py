@@ -14,7 +14,7 @@ from itertools import islice
 from pathlib import Path
 
 from records.errors import Refused
-from records.intake.headers import meaning, meanings
+from records.intake.headers import NONE, Own, meaning, meanings
 from records.intake.rows import Meaning, Row, row_of
 from records.intake.texts import encoding_of, opened
 
@@ -80,7 +80,7 @@ class CsvTable:
         return row_of(number, fields, self.headers, self.meanings)
 
 
-def look_at_csv(path: Path, mapping: Mapping[str, str]) -> CsvTable:
+def look_at_csv(path: Path, mapping: Mapping[str, str], own: Own = NONE) -> CsvTable:
     """Finds out how the file is written. Raises Refused: missing, empty, a header that cannot be one."""
     encoding = encoding_of(path)
     with opened(path, encoding) as file:
@@ -89,15 +89,15 @@ def look_at_csv(path: Path, mapping: Mapping[str, str]) -> CsvTable:
         header = file.readline(LONGEST_HEADER) if skipped else first
     if not header.strip():
         raise Refused(f"{path.name} is empty, or its first line is; the first line must name the columns")
-    delimiter = max(_DELIMITERS, key=lambda mark: (_known(_split(header, mark)), header.count(mark)))
+    delimiter = max(_DELIMITERS, key=lambda mark: (_known(_split(header, mark), own), header.count(mark)))
     headers = tuple(field.strip() for field in _split(header, delimiter))
     if len(header) == LONGEST_HEADER or len(headers) > MOST_COLUMNS:
         raise Refused(f"the first line of {path.name} is too long to name columns; is it a CSV file?")
-    return CsvTable(path, encoding, delimiter, skipped, headers, meanings(headers, mapping))
+    return CsvTable(path, encoding, delimiter, skipped, headers, meanings(headers, mapping, own))
 
 
-def _known(fields: list[str]) -> int:
-    return sum(meaning(field) is not None for field in fields)
+def _known(fields: list[str], own: Own) -> int:
+    return sum(meaning(field, own) is not None for field in fields)
 
 
 def _split(header: str, delimiter: str) -> list[str]:

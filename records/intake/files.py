@@ -8,6 +8,7 @@ from pathlib import Path
 
 from records.errors import Refused
 from records.intake.csv_table import look_at_csv
+from records.intake.headers import NONE, Own
 from records.intake.rows import Table
 
 _OTHERS = {
@@ -18,8 +19,8 @@ _OTHERS = {
 }
 
 
-def open_table(path: Path, mapping: Mapping[str, str] | None = None, sheet: str = "") -> Table:
-    """Looks at a file. `mapping` says of headers what they are (`headers.TARGETS`), `sheet` which of a workbook's.
+def open_table(path: Path, mapping: Mapping[str, str] | None = None, sheet: str = "", own: Own = NONE) -> Table:
+    """Looks at a file. `mapping` says of headers what they are (`headers.targets`), `sheet` which of a workbook's.
 
     Raises Refused: missing, empty, of no kind that we read. Whether it has the columns needed, `required` tells.
     """
@@ -30,7 +31,7 @@ def open_table(path: Path, mapping: Mapping[str, str] | None = None, sheet: str 
     if start.startswith(b"PK\x03\x04"):
         from records.intake.xlsx_table import look_at_xlsx  # some 0.2 s, and only for those who have such a file
 
-        return look_at_xlsx(path, mapping or {}, sheet)
+        return look_at_xlsx(path, mapping or {}, sheet, own)
     if sheet:
         raise Refused(f"{path.name} has no sheets; leave --sheet out")
     if _plain(start).upper().startswith("BEGIN:VCARD"):
@@ -39,7 +40,7 @@ def open_table(path: Path, mapping: Mapping[str, str] | None = None, sheet: str 
         from records.intake.vcards import look_at_vcards
 
         return look_at_vcards(path)
-    return look_at_csv(path, mapping or {})
+    return look_at_csv(path, mapping or {}, own)
 
 
 def _start(path: Path) -> bytes:

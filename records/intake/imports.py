@@ -11,7 +11,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from itertools import islice
 from pathlib import Path
@@ -27,7 +27,7 @@ from records.errors import DatabaseGone, NotFound, RecordsError, Refused
 from records.intake import stage as stages
 from records.intake.apply import SHOWN, Application, Forget, Outcome, Progress, Tell, cannot_tell, error_of, rehearse
 from records.intake.files import open_table
-from records.intake.headers import required
+from records.intake.headers import Own, no_targets, required
 from records.intake.mappings import kept_mapping
 from records.intake.rows import RowError, Table
 from records.intake.rules import Problem, Understanding, Wanted
@@ -49,6 +49,7 @@ class Intake:
     data_dir: Path
     read_number: Reader
     currency: str = "USD"  # of rows that name none
+    own_fields: Own = field(default_factory=dict)  # what a company may fill besides
     forget: Forget = cannot_tell
     tell: Tell = lambda _: None
 
@@ -86,11 +87,16 @@ def look_at(intake: Intake, path: Path, mapping: Mapping[str, str], sheet: str =
 
     Raises Refused, also for a table without a column for names or for numbers.
     """
-    table = open_table(path, mapping, sheet)
+    table = open_table(path, mapping, sheet, intake.own_fields)
     if not mapping:
         with reading(intake.database) as session:
             mapping = kept_mapping(session, table.headers)
-        table = open_table(path, mapping, sheet) if mapping else table
+        for header, target in no_targets(mapping, intake.own_fields).items():
+            raise Refused(
+                f"it is kept of such files that {header!r} is {target!r}, which is no field any more; say all their "
+                "columns anew with --map, or forget that with --forget-mapping (--mappings lists it)"
+            )
+        table = open_table(path, mapping, sheet, intake.own_fields) if mapping else table
     required(table.headers, table.meanings, path.name)
     return table
 
@@ -152,7 +158,8 @@ def undo(intake: Intake, import_id: int) -> Import:
     with stages.at_work(intake.data_dir, row.stage):
         with writing(intake.database) as session:
             begin(session, import_id, "undoing")
-        take_back(intake.database, import_id, row.added + row.changed, intake.forget, intake.tell)
+        total = row.added + row.changed
+        take_back(intake.database, import_id, total, intake.own_fields, intake.forget, intake.tell)
         with writing(intake.database) as session:
             _set(session, import_id, state="undone", said="", ended_at=datetime.now(UTC))
         stages.remove(intake.data_dir, row.stage)
@@ -248,7 +255,10 @@ def _fill(intake: Intake, stage: Stage, table: Table, photos: Path | None = None
         logins = {user.login: user.id for user in session.execute(select(User.login, User.id))}
         phones = own_phones(session, intake.read_number)
     understanding = Understanding(
-        intake.read_number, logins, intake.currency, lambda raw: store_photo(photos or intake.data_dir, raw), phones
+        *(intake.read_number, logins, intake.currency),
+        store_photo=lambda raw: store_photo(photos or intake.data_dir, raw),
+        own_phones=phones,
+        own_fields=intake.own_fields,
     )
     pairs = zip(table.headers, table.meanings, strict=True)
     first = {f"header {meaning.column}": header for header, meaning in reversed([*pairs]) if meaning is not None}

@@ -7,7 +7,18 @@ from dataclasses import dataclass
 from typing import Literal, Protocol, get_args
 
 Column = Literal[
-    "name", "company", "number", "email", "address", "debt", "currency", "manager", "external_id", "note", "photo"
+    "name",
+    "company",
+    "number",
+    "email",
+    "address",
+    "debt",
+    "currency",
+    "manager",
+    "external_id",
+    "note",
+    "photo",
+    "custom",
 ]
 COLUMNS: tuple[Column, ...] = get_args(Column)
 
@@ -18,7 +29,7 @@ LONGEST_CELL = 20_000
 @dataclass(frozen=True, slots=True)
 class Cell:
     text: str
-    label: str = ""  # "work" for a column "Work phone"; "first" and "last" of names
+    label: str = ""  # "work" for a column "Work phone"; "first" and "last" of names; of `custom` the field's name
     header: str = ""  # of its column, as the source writes it
 
 
@@ -67,10 +78,10 @@ class Table(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Meaning:
-    """What a column is to us."""
+    """What a column is to us: Meaning("number", "work"), Meaning("custom", "credit_limit")."""
 
     column: Column
-    label: str = ""
+    label: str = ""  # as of a Cell
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,8 @@ from typing import Any
 import msgspec
 import orjson
 
+from config.card_fields import Field
+from records.custom import read_value
 from records.errors import RecordsError
 from records.intake.rows import Cell, Column, Row
 from records.money import to_minor
@@ -34,6 +36,9 @@ FIELDS = (
     "manager_id",
 )
 """Of a customer, what rows can set; columns of the table, in an order for good."""
+
+OWN = "custom."
+"""Before the name of a field that the company defines, which is one for itself here: rows set it, undo puts it back."""
 
 EMPTY: Mapping[str, Any] = {"external_id": None, "debt_minor": 0, "manager_id": None}
 TEXTS: tuple[Column, ...] = ("company", "email", "address", "note", "external_id")
@@ -69,7 +74,7 @@ class Wanted(msgspec.Struct, frozen=True, array_like=True):
     """A row as understood."""
 
     row: int
-    fields: dict[str, str | int | None]  # of FIELDS, with `name`; only those that the row has
+    fields: dict[str, Any]  # of FIELDS, with `name`, and OWN ones; only those that the row has
     numbers: tuple[Number, ...]  # none twice
 
     @property
@@ -81,7 +86,7 @@ class Owner(msgspec.Struct, eq=False):
     """A customer as known so far. `id` 0: not written yet."""
 
     id: int
-    fields: dict[str, Any]  # all of FIELDS
+    fields: dict[str, Any]  # all of FIELDS, and OWN ones that have a value
     numbers: list[Number]
 
     @property
@@ -106,6 +111,7 @@ class Understanding:
     currency: str = "USD"  # of rows that name none
     store_photo: Callable[[bytes], str] | None = None  # its name in the store; raises Refused
     own_phones: Set[str] = frozenset()  # of the company's own people, by name and match_key
+    own_fields: Mapping[str, Field] = field(default_factory=dict)  # by name, those kept with the customer
 
     def __call__(self, row: Row) -> Wanted:
         if row.problem:
@@ -145,6 +151,23 @@ class Understanding:
                 fields["photo"] = self.store_photo(row.photo)
             except RecordsError as exc:
                 raise Problem("photo", str(exc), row.header("photo")) from exc
+        return fields | self._own(row, currency or self.currency)
+
+    def _own(self, row: Row, currency: str) -> dict[str, Any]:
+        """Of several columns for one field, the first with something in it."""
+        fields: dict[str, Any] = {}
+        for cell in row.cells.get("custom", ()):
+            if not cell.text or OWN + cell.label in fields:
+                continue
+            where = cell.header or cell.label
+            if cell.label not in self.own_fields:
+                raise Problem("custom", f"there is no field {cell.label!r} in the settings; define it", where)
+            try:
+                value = read_value(self.own_fields[cell.label], cell.text, currency)
+            except RecordsError as exc:
+                raise Problem("custom", str(exc), where) from exc
+            if value is not None:
+                fields[OWN + cell.label] = value
         return fields
 
     def _numbers(self, row: Row) -> Iterator[Number]:
@@ -274,7 +297,7 @@ class _Planning:
         return owner
 
     def _update(self, owner: Owner, one: Wanted) -> bool:
-        after = {name: value for name, value in one.fields.items() if value != owner.fields[name]}
+        after = {name: value for name, value in one.fields.items() if value != owner.fields.get(name)}
         has = {(number.key, number.ext) for number in owner.numbers}
         numbers = [number for number in one.numbers if (number.key, number.ext) not in has]
         if not after and not numbers:
@@ -282,7 +305,7 @@ class _Planning:
         if owner not in self._new_ones:
             change = self._plan.changes.setdefault(owner, Change(owner))
             for name in after:
-                change.before.setdefault(name, owner.fields[name])
+                change.before.setdefault(name, owner.fields.get(name))
             change.after |= after
             change.numbers += numbers
         owner.fields |= after
@@ -319,8 +342,14 @@ class _Planning:
         return owner in self._plan.claimed or owner.id in self._claimed
 
 
+def own_values(fields: Mapping[str, Any]) -> dict[str, Any]:
+    """The values of the company's own fields among these, by name; None: has none."""
+    return {name.removeprefix(OWN): value for name, value in fields.items() if name.startswith(OWN)}
+
+
 def digest(owner: Owner) -> str:
     """A mark of what a customer is, with texts and labels of the numbers: whoever changes it, it differs."""
     numbers = sorted((number.raw, number.label) for number in owner.numbers)
-    state = [[owner.fields[name] for name in FIELDS], numbers]
+    own = sorted((name, value) for name, value in own_values(owner.fields).items() if value is not None)
+    state: list[Any] = [[owner.fields[name] for name in FIELDS], numbers, *([own] if own else [])]
     return blake2b(orjson.dumps(state), digest_size=12).hexdigest()

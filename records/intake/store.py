@@ -5,16 +5,30 @@ Set by set and without objects of the ORM: a batch of 500 rows is some ten state
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, cast
 
 import orjson
-from sqlalchemy import ARRAY, ColumnElement, any_, bindparam, func, literal, select, text, update
+from sqlalchemy import (
+    ARRAY,
+    BindParameter,
+    ColumnElement,
+    Text,
+    any_,
+    bindparam,
+    case,
+    func,
+    literal,
+    select,
+    text,
+    update,
+)
+from sqlalchemy import cast as cast_to
 from sqlalchemy.orm import Session
 
 from records.customers import adopt_calls
-from records.intake.rules import FIELDS, Change, Number, Owner, Plan, Wanted, digest
+from records.intake.rules import FIELDS, OWN, Change, Number, Owner, Plan, Wanted, digest, own_values
 from records.tables import Base, Customer, ImportedCustomer, NumberRange, PhoneNumber
 from records.tables import Change as Noted
 
@@ -57,9 +71,14 @@ def owners(session: Session, customer_ids: Collection[int]) -> dict[int, Owner]:
     if not customer_ids:
         return {}
     rows = session.execute(
-        select(CUSTOMERS.c.id, *_FIELDS).where(_among(session, CUSTOMERS.c.id, customer_ids)).order_by(CUSTOMERS.c.id)
+        select(CUSTOMERS.c.id, cast_to(CUSTOMERS.c.custom, Text), *_FIELDS)
+        .where(_among(session, CUSTOMERS.c.id, customer_ids))
+        .order_by(CUSTOMERS.c.id)
     )
-    found = {id: Owner(id, dict(zip(FIELDS, values, strict=True)), []) for id, *values in rows}
+    found = {
+        id: Owner(id, {**dict(zip(FIELDS, values, strict=True)), **_own_fields(custom)}, [])
+        for id, custom, *values in rows
+    }
     held = select(NUMBERS.c.customer_id, *_NUMBER).where(_among(session, NUMBERS.c.customer_id, customer_ids))
     for customer_id, raw, label, e164, key, tail, ext, rules in session.execute(held.order_by(NUMBERS.c.id)):
         if customer_id in found:
@@ -87,10 +106,14 @@ def write(session: Session, plan: Plan, import_id: int | None, by_id: int | None
     _put_in(
         session,
         Customer,
-        ("id", *FIELDS, "version", "created_at", "created_by_id", "updated_at"),
-        [(owner.id, *map(owner.fields.__getitem__, FIELDS), 1, time, by_id, time) for owner in plan.added],
+        ("id", *FIELDS, "custom", "version", "created_at", "created_by_id", "updated_at"),
+        [
+            (owner.id, *map(owner.fields.__getitem__, FIELDS), _json(own_values(owner.fields)), 1, time, by_id, time)
+            for owner in plan.added
+        ],
     )
-    _update(session, plan.changes.values(), now)
+    changes = ((change.owner.id, change.after) for change in plan.changes.values())
+    set_fields(session, changes, version=CUSTOMERS.c.version + 1, updated_at=now)
     numbers = [(owner.id, number) for owner in plan.added for number in owner.numbers]
     numbers += [(change.owner.id, number) for change in plan.changes.values() for number in change.numbers]
     _put_in(
@@ -124,6 +147,27 @@ def write(session: Session, plan: Plan, import_id: int | None, by_id: int | None
                 *((import_id, change.owner.id, "", _told(change), "") for change in plan.changes.values()),
             ],
         )
+
+
+def set_fields(session: Session, changes: Iterable[tuple[int, Mapping[str, Any]]], **also: Any) -> None:
+    """Gives each of these customers values by the names of fields, and all `also`. Own fields that are not named stay.
+
+    One statement for all that change the same fields.
+    """
+    alike: dict[tuple[str, ...], list[dict[str, Any]]] = {}
+    for customer_id, fields in changes:
+        values = {name: value for name, value in fields.items() if not name.startswith(OWN)}
+        if len(values) < len(fields):
+            values["custom"] = own_values(fields)
+        if values:
+            row = {"the_id": customer_id, **{f"new_{name}": value for name, value in values.items()}}
+            alike.setdefault(tuple(values), []).append(row)
+    for names, rows in alike.items():
+        news: dict[str, Any] = {name: bindparam(f"new_{name}", type_=CUSTOMERS.c[name].type) for name in names}
+        if "custom" in news:
+            news["custom"] = _merged(session, news["custom"])
+        changed = update(CUSTOMERS).where(CUSTOMERS.c.id == bindparam("the_id"))
+        session.connection().execute(changed.values(**also, **news), rows)
 
 
 def newest_change(session: Session) -> int:
@@ -169,18 +213,28 @@ def _put_in(session: Session, table: type[Base], columns: Sequence[str], rows: S
         connection.exec_driver_sql(f"INSERT INTO {into} VALUES ({', '.join('?' * len(columns))})", [*rows])
 
 
-def _update(session: Session, changes: Iterable[Change], now: datetime) -> None:
-    """One statement for all that change the same fields."""
-    alike: dict[tuple[str, ...], list[dict[str, Any]]] = {}
-    for change in changes:
-        values = {f"new_{name}": value for name, value in change.after.items()}
-        alike.setdefault(tuple(change.after), []).append({"the_id": change.owner.id, **values})
-    for names, rows in alike.items():
-        news = {name: bindparam(f"new_{name}", type_=CUSTOMERS.c[name].type) for name in names}
-        changed = update(CUSTOMERS).where(CUSTOMERS.c.id == bindparam("the_id"))
-        session.connection().execute(changed.values(version=CUSTOMERS.c.version + 1, updated_at=now, **news), rows)
+def _merged(session: Session, own: BindParameter[Any]) -> ColumnElement[Any]:
+    """Own values put over those of the row as it is now, not as it was when it was read; null takes one away."""
+    column = CUSTOMERS.c.custom
+    if session.get_bind().dialect.name == "postgresql":
+        kept = case((func.jsonb_typeof(column) == "object", column), else_=text("'{}'::jsonb"))
+        names = text(f"ARRAY(SELECT jsonb_object_keys(:{own.key}))").bindparams(own)
+        return kept.op("-")(names).op("||")(func.jsonb_strip_nulls(own))
+    return func.json_patch(case((func.json_valid(column) == 1, column), else_=text("'{}'")), own)
+
+
+def _own_fields(custom: str) -> dict[str, Any]:
+    """Of an object of JSON; whoever writes by SQL may have put there what is none."""
+    try:
+        values = orjson.loads(custom)
+    except orjson.JSONDecodeError:
+        return {}
+    return {OWN + name: value for name, value in values.items()} if isinstance(values, dict) else {}
 
 
 def _told(change: Change) -> str:
-    numbers = [(number.raw, number.label) for number in change.numbers]
-    return orjson.dumps([change.before, change.after, numbers]).decode()
+    return _json([change.before, change.after, [(number.raw, number.label) for number in change.numbers]])
+
+
+def _json(value: Any) -> str:
+    return orjson.dumps(value).decode()

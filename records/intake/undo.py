@@ -7,17 +7,19 @@ goes on from there.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
 import orjson
 from sqlalchemy import Engine, delete, select, update
 from sqlalchemy.orm import Session
 
+from config.card_fields import Field, label_of
 from records.database import reading, writing
 from records.intake import store
 from records.intake.apply import Forget, Progress, Tell, touched_by
-from records.intake.rules import Owner, digest
+from records.intake.headers import Own
+from records.intake.rules import OWN, Owner, digest
 from records.tables import Customer, Import, ImportedCustomer, NumberRange, Order, PhoneNumber, Task
 from records.touched import touch
 
@@ -26,8 +28,16 @@ AT_ONCE = 200
 _CALLED = {"debt_minor": "debt", "manager_id": "manager", "external_id": "external id"}
 
 
-def take_back(database: Engine, import_id: int, total: int, forget: Forget, tell: Tell) -> None:
+def take_back(database: Engine, import_id: int, total: int, own: Own, forget: Forget, tell: Tell) -> None:
     """Raises DatabaseGone; what is taken back by then stays so."""
+
+    def called(name: str) -> str:
+        """A field, as people know it."""
+        if not name.startswith(OWN):
+            return _CALLED.get(name, name)
+        name = name.removeprefix(OWN)
+        return label_of(name, own.get(name, Field()))
+
     last, done = 1 << 62, 0
     while True:
         with writing(database) as session:
@@ -40,7 +50,7 @@ def take_back(database: Engine, import_id: int, total: int, forget: Forget, tell
             if not notes:
                 return
             last = notes[-1].id
-            touched = _take_back(session, notes)
+            touched = _take_back(session, notes, called)
         forget(touched)
         done += len(notes)
         tell(Progress("undoing", done, total))
@@ -59,7 +69,7 @@ def kept(database: Engine, import_id: int, most: int) -> list[tuple[int, str, st
         return [(id, name, why) for id, name, why in session.execute(wanted)]
 
 
-def _take_back(session: Session, notes: Sequence[ImportedCustomer]) -> Any:
+def _take_back(session: Session, notes: Sequence[ImportedCustomer], called: Callable[[str], str]) -> Any:
     ids = {note.customer_id for note in notes}
     owners = store.owners(session, ids)
     touched = touched_by([*owners.values()])
@@ -77,15 +87,13 @@ def _take_back(session: Session, notes: Sequence[ImportedCustomer]) -> Any:
             if not why:
                 gone.add(owner.id)
         else:
-            values, why = _as_before(session, owner, *orjson.loads(note.change))
+            values, why = _as_before(session, owner, called, *orjson.loads(note.change))
             news.setdefault(owner.id, {}).update(values)
         if why:
             reasons[note.id] = why
         else:
             undone.append(note.id)
-    for customer_id, values in news.items():
-        if customer_id not in gone and values:
-            session.execute(update(Customer).where(Customer.id == customer_id).values(**values))
+    store.set_fields(session, ((id, values) for id, values in news.items() if id not in gone))
     session.execute(delete(Customer).where(Customer.id.in_(gone)).execution_options(synchronize_session=False))
     touch(session, news.keys() - gone)
     session.execute(delete(ImportedCustomer).where(ImportedCustomer.id.in_(undone)))
@@ -107,11 +115,16 @@ def _in_use(session: Session, ids: Collection[int]) -> dict[int, str]:
 
 
 def _as_before(
-    session: Session, owner: Owner, before: dict[str, Any], after: dict[str, Any], numbers: list[list[str]]
+    session: Session,
+    owner: Owner,
+    called: Callable[[str], str],
+    before: dict[str, Any],
+    after: dict[str, Any],
+    numbers: list[list[str]],
 ) -> tuple[dict[str, Any], str]:
     """Fields that go back, and why the others do not. The numbers are taken away at once."""
-    values = {name: value for name, value in before.items() if owner.fields[name] == after[name]}
-    stays = [_CALLED.get(name, name) for name in before if name not in values]
+    values = {name: value for name, value in before.items() if owner.fields.get(name) == after[name]}
+    stays = [called(name) for name in before if name not in values]
     owner.fields |= values
     for raw, label in numbers:
         mine = next((number for number in owner.numbers if (number.raw, number.label) == (raw, label)), None)

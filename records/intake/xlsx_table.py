@@ -21,7 +21,7 @@ from typing import Any
 from openpyxl import load_workbook
 
 from records.errors import Refused
-from records.intake.headers import meanings
+from records.intake.headers import NONE, Own, meanings
 from records.intake.rows import Meaning, Row, row_of
 
 MOST_UNPACKED = 2_000_000_000
@@ -67,31 +67,32 @@ class XlsxTable:
                     yield row_of(number, texts, self.headers, self.meanings)
 
 
-def look_at_xlsx(path: Path, mapping: Mapping[str, str], sheet: str) -> XlsxTable:
+def look_at_xlsx(path: Path, mapping: Mapping[str, str], sheet: str, own: Own = NONE) -> XlsxTable:
     """The sheet of this name, else the first that has columns for names and numbers. Raises Refused."""
+    meanings([*mapping], mapping, own)  # what is no target on any sheet
     _unpackable(path)
     with _opened(path) as book, _plainly(path):
         names = [each.title for each in book.worksheets]
         if sheet and sheet not in names:
             raise Refused(f"{path.name} has no sheet {sheet!r}; it has: {', '.join(map(repr, names))}")
-        found = [table for name in names if sheet in ("", name) if (table := _look_at(path, book, name, mapping))]
+        found = [table for name in names if sheet in ("", name) if (table := _look_at(path, book, name, mapping, own))]
     if not found:
         raise Refused(f"{path.name} is empty; the first row must name the columns")
     return max(found, key=_usable)  # of equal ones the first
 
 
-def _look_at(path: Path, book: Any, name: str, mapping: Mapping[str, str]) -> XlsxTable | None:
+def _look_at(path: Path, book: Any, name: str, mapping: Mapping[str, str], own: Own) -> XlsxTable | None:
     for number, cells in enumerate(islice(_cells(book[name], 1, MOST_COLUMNS), SEARCHED_ROWS), 1):
         headers = [_text(cell) for cell in cells]
         while headers and not headers[-1]:
             headers.pop()
         if headers:
             try:
-                found = meanings(headers, mapping)
+                found = meanings(headers, mapping, own)
             except Refused:  # another sheet's may have been meant
                 if len(book.worksheets) == 1:
                     raise
-                found = meanings(headers, {})
+                found = meanings(headers, {}, own)
             return XlsxTable(path, name, number, tuple(headers), found)
     return None
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import multiprocessing
 import re
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -14,12 +16,13 @@ import httpx
 import pytest
 from sqlalchemy import func, select
 
+from config.card_fields import Field
 from config.settings import Settings
 from desk import guard
 from records.database import reading, writing
 from records.tables import Customer, Import
 from ringcard.import_programs import ImportPrograms
-from tests.fixtures.desk import RITHY, People, RunningDesk, Visitor
+from tests.fixtures.desk import RITHY, People, RunningDesk, Visitor, alive, opened
 
 PATIENCE_S = 60.0
 TEXT = "Kunde,Phone,Nr\nNew One,016555019,5\nSok Rithy,012345678,6\nNobody,,7\n"
@@ -79,6 +82,49 @@ async def test_a_file_is_checked_imported_and_undone(desk: RunningDesk, sophea: 
     assert customers(desk) == before
     assert (await sophea.post("/import/mappings/1/forget")).status_code == 303
     assert "Forget" not in (await sophea.get("/import")).text
+
+
+async def test_a_column_may_be_a_field_that_its_reader_sees(company: tuple[Settings, People], redis_url: str) -> None:
+    settings, people = company
+    fields = {
+        "grade": Field("Nr"),
+        "shoes": Field("Shoe size", "number"),
+        "secret": Field(roles=("administrator",)),
+        "owed": Field(source="erp.owed"),
+    }
+    async with contextlib.AsyncExitStack() as stack:
+        desk = await stack.enter_async_context(opened(replace(settings, fields=fields), people, redis_url))
+        await stack.enter_async_context(alive(desk))
+        sophea = await stack.enter_async_context(Visitor(desk.app))
+        await sophea.has_session(desk, people.sophea)
+        import_id = await send(sophea, "Kunde,Secret,Phone,Nr,Size\nNew One,x,016555019,A,43\n")
+        page = (await sophea.get(f"/import/{import_id}")).text
+        assert '<option value="grade" selected>Nr</option>' in page
+        assert '<option value="shoes" >Shoe size</option>' in page
+        assert 'value="secret"' not in page
+        assert 'value="owed"' not in page
+        mapping = {"0": "name", "2": "phone", "3": "grade", "4": "shoes"}
+        answer = await sophea.post(f"/import/{import_id}/check", data={**mapping, "1": "secret"})
+        assert (answer.status_code, "is nothing that a column can be" in answer.text) == (422, True)
+        assert (await sophea.post(f"/import/{import_id}/check", data=mapping)).status_code == 303
+        await becomes(sophea, import_id, "checked")
+        await sophea.post(f"/import/{import_id}/go-on")
+        assert (await becomes(sophea, import_id, "done"))["added"] == 1
+        with reading(desk.database()) as session:
+            new = session.scalars(select(Customer).where(Customer.name == "New One")).one()
+            assert new.custom == {"grade": "A", "shoes": 43}
+        assert '<bdi>Size</bdi> <span class="soft">is</span> Shoe size' in (await sophea.get("/import")).text
+    async with contextlib.AsyncExitStack() as stack:
+        fields.pop("shoes")
+        desk = await stack.enter_async_context(opened(replace(settings, fields=fields), people, redis_url))
+        await stack.enter_async_context(alive(desk))
+        sophea = await stack.enter_async_context(Visitor(desk.app))
+        await sophea.has_session(desk, people.sophea)
+        import_id = await send(sophea, "Kunde,Secret,Phone,Nr,Size\nNew One,x,016555019,A,43\n")
+        page = (await sophea.get(f"/import/{import_id}")).text
+        assert "<bdi>Size</bdi> was said to be <bdi>shoes</bdi>, which is no field that you can fill now." in page
+        assert '<option value="name" selected>Name</option>' in page
+        assert "See what it would do" in page
 
 
 WAYS: list[Callable[[httpx.AsyncClient], Awaitable[httpx.Response]]] = [

@@ -5,9 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from sqlalchemy import select
 
 from records import users
-from records.database import open_database, writing
+from records.database import open_database, reading, writing
+from records.tables import Customer
 from ringcard import cli
 
 
@@ -73,6 +75,27 @@ def test_what_somebody_changed_is_named_by_the_undo(
     assert ringcard(config, "--undo", "1") == 1
     told = capsys.readouterr().out
     assert "1 customer stays as somebody has made them since:\n  A (customer 1): was changed since" in told
+
+
+def test_a_column_fills_a_field_of_the_companys(
+    config: Path, file: Path, sqlite_url: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    plain = config.read_text()
+    own = '[fields.shoes]\ntype = "number"\n[fields.owed]\nsource = "erp.owed"\n[queries.erp]\n'
+    config.write_text(f"{plain}{own}url = 'sqlite:///erp.db'\nsql = 'SELECT 1 AS owed WHERE :number = 1'\n")
+    assert ringcard(config, file, "--map", "Kunde=name", "--map", "Shoe size=owed") == 1
+    assert "'owed' is nothing that a column can be; write one of name," in capsys.readouterr().err
+    assert ringcard(config, file, "--map", "Kunde=name", "--map", "Shoe size=shoes") == 1
+    assert "1 added" in capsys.readouterr().out
+    assert ringcard(config, file) == 1
+    assert "1 unchanged" in capsys.readouterr().out
+    database = open_database(sqlite_url)
+    with reading(database) as session:
+        assert session.scalars(select(Customer.custom)).all() == [{"shoes": 43}]
+    database.dispose()
+    config.write_text(plain)
+    assert ringcard(config, file) == 1
+    assert "'Shoe size' is 'shoes', which is no field any more; say all" in capsys.readouterr().err
 
 
 def test_many_are_told_in_the_plural(config: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
