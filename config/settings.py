@@ -72,6 +72,7 @@ class Lookup:
     unknown_ttl_s: int = 60  # how long a number that nobody has is remembered as such
     near_cards: int = 1000  # answers of Redis that each process keeps as well, for as long as they are true; 0: none
     breaker_s: float = 1.0  # after a failure a store is left alone this long
+    own_order: int = 0  # of the customers entered or imported here, among those of [sources]
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,6 +137,53 @@ class Did:
     policy: Policy = "name"
 
 
+Kind = Literal["sql", "vcards", "ldap", "push"]
+"""What a source is: a database that is asked, a folder or a directory that is read, a program that tells us."""
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Where customers are kept that are not ours; see docs/sources.md."""
+
+    kind: Kind
+    order: int = 1  # who knows a number counts before all of a higher order
+    every_s: int = 300  # of sql, vcards, ldap: how long from one run's beginning to the next
+    full_every_s: int = 86_400  # with since_column, and of ldap: how often everything is read
+    limit_s: int = 600  # a run that takes longer is ended
+    url: str = ""  # of sql: an SQLAlchemy URL; of ldap: ldap:// or ldaps://
+    url_file: str = ""  # read instead of url when set
+    sql: str = ""  # one SELECT
+    since_column: str = ""  # its largest value is given as :since next time
+    since_start: str = "1970-01-01 00:00:00"  # and this the first time
+    columns: Mapping[str, str] = field(default_factory=dict)  # of sql and ldap: COLUMN = what it is
+    folder: str = ""  # of vcards
+    base: str = ""  # of ldap: where it is searched
+    filter: str = "(telephoneNumber=*)"
+    bind_dn: str = ""  # empty: without a name
+    password: str = ""
+    password_file: str = ""
+    start_tls: bool = False
+    ca_file: str = ""  # empty: those that the system trusts
+    token: str = ""  # of push: what the program that tells us must say
+    token_file: str = ""
+
+
+_EVERY_KIND = frozenset({"kind", "order"})
+_READ = _EVERY_KIND | {"every_s", "limit_s"}
+_BY_TIME = _READ | {"url", "full_every_s", "columns"}
+KEYS_OF_A_SOURCE: Mapping[Kind, frozenset[str]] = {
+    "sql": _BY_TIME | {"url_file", "sql", "since_column", "since_start"},
+    "vcards": _READ | {"folder"},
+    "ldap": _BY_TIME | {"base", "filter", "bind_dn", "password", "password_file", "start_tls", "ca_file"},
+    "push": _EVERY_KIND | {"token", "token_file"},
+}
+LAST_ORDER = 1_000_000
+"""Of a source that settings do not name any more."""
+
+SHORTEST_TOKEN = 16
+SOURCE_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,39}")
+
+
 @dataclass(frozen=True, slots=True)
 class Settings:
     company: Company = field(default_factory=Company)
@@ -151,6 +199,12 @@ class Settings:
     dids: Mapping[str, Did] = field(default_factory=dict)
     fields: Mapping[str, Field] = field(default_factory=dict)  # of the card, built-in ones or new, by name
     queries: Mapping[str, Query] = field(default_factory=dict)  # that fill fields from other databases, by name
+    sources: Mapping[str, Source] = field(default_factory=dict)
+
+    @property
+    def orders(self) -> Mapping[str, int]:
+        """The order of each source; '' is what was entered or imported here."""
+        return {"": self.lookup.own_order, **{name: source.order for name, source in self.sources.items()}}
 
     @property
     def data_dir(self) -> Path:
@@ -235,9 +289,26 @@ def load(path: Path | None = None, environ: Mapping[str, str] = os.environ) -> S
             name: replace(query, url=_secret(query.url, query.url_file, home))
             for name, query in settings.queries.items()
         },
+        sources={name: _at_home(name, source, home) for name, source in settings.sources.items()},
     )
     _check_card(settings, read_files=True)
     return settings
+
+
+def _at_home(name: str, source: Source, home: Path) -> Source:
+    token = _secret(source.token, source.token_file, home)
+    if source.kind == "push" and len(token) < SHORTEST_TOKEN:
+        raise SettingsError(
+            f"sources.{name}.token is shorter than {SHORTEST_TOKEN} characters; make one: openssl rand -hex 32"
+        )
+    return replace(
+        source,
+        url=_secret(source.url, source.url_file, home),
+        password=_secret(source.password, source.password_file, home),
+        token=token,
+        folder=str(home / source.folder) if source.folder else "",
+        ca_file=str(home / source.ca_file) if source.ca_file else "",
+    )
 
 
 def _named(path: Path | None, environ: Mapping[str, str]) -> Path | None:
@@ -374,11 +445,72 @@ def _check(settings: Settings) -> None:
     except ValueError as exc:
         raise SettingsError(f"store.redis_url = {settings.store.redis_url!r} {exc}") from None
     _check_card(settings)
+    _check_sources(settings)
 
 
 def _check_card(settings: Settings, read_files: bool = False) -> None:
     for fault in faults(settings.fields, settings.queries, read_files):
         raise SettingsError(fault)
+
+
+def _check_sources(settings: Settings) -> None:
+    orders = {settings.lookup.own_order: "lookup.own_order"}
+    for name, source in settings.sources.items():
+        where = f"sources.{name}"
+        if source.order >= LAST_ORDER:
+            raise SettingsError(f"{where}.order = {source.order}; write a smaller number")
+        if not SOURCE_NAME.fullmatch(name):
+            raise SettingsError(f"{where}: write the name in small letters, digits, - and _, 40 at most")
+        if source.order in orders:
+            raise SettingsError(
+                f"{where}.order = {source.order} is {orders[source.order]} as well; give each another number, "
+                "because the lowest that knows a caller is shown"
+            )
+        orders[source.order] = f"{where}.order"
+        _check_keys(where, source)
+        for key in ("every_s", "limit_s", "full_every_s"):
+            if getattr(source, key) < 1:
+                raise SettingsError(f"{where}.{key} = {getattr(source, key)}; write 1 or more")
+        if source.kind == "sql":
+            _check_statement(f"{where}.sql", source)
+        if source.kind == "ldap" and not (source.url.startswith(("ldap://", "ldaps://")) and _readable(source.url)):
+            raise SettingsError(f"{where}.url = {source.url!r}; write one that begins with ldap:// or ldaps://")
+
+
+_NEEDED: Mapping[Kind, tuple[tuple[str, ...], ...]] = {
+    "sql": (("url", "url_file"), ("sql",)),
+    "vcards": (("folder",),),
+    "ldap": (("url",), ("base",)),
+    "push": (("token", "token_file"),),
+}
+
+
+def _check_keys(where: str, source: Source) -> None:
+    known = KEYS_OF_A_SOURCE[source.kind]
+    for key in fields(Source):
+        is_set = key.default is not MISSING and getattr(source, key.name) != key.default
+        if key.name not in known and (is_set or (key.name == "columns" and source.columns)):
+            raise SettingsError(f"{where}.{key.name} is nothing that a source of the kind {source.kind!r} has")
+    for either in _NEEDED[source.kind]:
+        if not any(getattr(source, key) for key in either):
+            raise SettingsError(f"{where}.{' or .'.join(either)} is missing")
+
+
+_NOT_CODE = re.compile(r"'(?:[^']|'')*'|\"(?:[^\"]|\"\")*\"|`[^`]*`|--[^\n]*|/\*.*?\*/", re.DOTALL)
+_PARAMETER = re.compile(r"(?<![:\w\\]):(\w+)(?!:)")
+
+
+def _check_statement(where: str, source: Source) -> None:
+    """One SELECT whose only parameter is :since. What it does is held by a session that can only read."""
+    code = _NOT_CODE.sub(" ", source.sql).strip().removesuffix(";")
+    if ";" in code or not re.match(r"(?i)(select|with)\b", code):
+        raise SettingsError(f"{where} must be one SELECT")
+    named = {*_PARAMETER.findall(code)}
+    if strangers := sorted(named - {"since"}):
+        raise SettingsError(f"{where} has the parameter :{strangers[0]}; the only one that is known is :since")
+    if bool(source.since_column) != ("since" in named):
+        what = "no :since; write it into its WHERE" if source.since_column else ":since; name its column: since_column"
+        raise SettingsError(f"{where} has {what}, or leave both out")
 
 
 def _readable(url: str) -> bool:

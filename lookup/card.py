@@ -71,6 +71,8 @@ class Card:
     address: str = ""
     note: str = ""
     photo: str = ""  # SHA-256 of the picture; empty: none
+    source: str = ""  # whose customer this is, a name of [sources]; empty: entered or imported here
+    order: int = 0  # of the source: of all who have a number, those of the lowest count
     numbers: tuple[CardNumber, ...] = ()
     debt: Money = field(default_factory=lambda: Money(0, "USD"))
     orders: tuple[CardOrder, ...] = ()  # current ones, newest first, at most ORDERS_SHOWN

@@ -81,8 +81,9 @@ class CardSource(Protocol):
     async def fetch(self, number: Number) -> tuple[Match, ...]:
         """The customers with this match_key, else whose narrowest range holds it; for a number without, with this tail.
 
-        At most MOST_CANDIDATES: first who has it with the same extension, where the number has one, then whom a person
-        chose, then by id. Empty: nobody, or the number is a phone of the company's own people.
+        At most MOST_CANDIDATES: those of the lowest order first, of these who has it with the same extension, where
+        the number has one, then whom a person chose, then by id. Empty: nobody, or the number is a phone of the
+        company's own people.
         """
         ...
 

@@ -1,8 +1,9 @@
 """Candidates for a number -> an answer that says who it is, how sure that is, and why.
 
-Nobody is ever taken just because they came first: customers who share a number stay candidates, all of them, until a
-person says which of them it is, and a match by last digits counts only when there is exactly one. `docs/matching.md`
-tells the tiers and their order.
+Sources of customers have an order, and only those of the first that knows the number count. Among them nobody is ever
+taken just because they came first: customers who share a number stay candidates, all of them, until a person says which
+of them it is, and a match by last digits counts only when there is exactly one. `docs/matching.md` tells the tiers and
+their order.
 """
 
 from __future__ import annotations
@@ -26,6 +27,9 @@ def choose(number: Number, matches: Sequence[Match], source: Source, tiers: Tier
     shown = number.e164 or number.raw
     if not matches:
         return Unknown(number, f"No customer has the number {shown}.")
+    if len(matches) > 1:
+        lowest = min(match.card.order for match in matches)
+        matches = [match for match in matches if match.card.order == lowest]
     tier, matches = _tier(number, matches)
     candidates = tuple(matches)
     if len(candidates) > 1:
@@ -45,7 +49,8 @@ def choose(number: Number, matches: Sequence[Match], source: Source, tiers: Tier
         chosen=first.card if is_chosen else None,
         tier=tier,
         source=source,
-        reason=_of_several(number, tier, candidates) if several else _of_one(number, tier, first),
+        reason=(_of_several(number, tier, candidates) if several else _of_one(number, tier, first))
+        + _kept_in(first.card),
         may=may,
     )
 
@@ -103,3 +108,8 @@ def _of_several(number: Number, tier: Tier, candidates: Sequence[Match]) -> str:
 
 def _last_digits(number: Number) -> str:
     return f"the last {len(number.tail)} digits of {number.e164 or number.raw}"
+
+
+def _kept_in(card: Card) -> str:
+    """One order is one source's."""
+    return f" Kept in {card.source}." if card.source else ""

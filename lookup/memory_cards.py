@@ -101,9 +101,10 @@ class MemorySource:
         chosen, choice = self._choices.get(number.match_key, (None, None))
         found = [replace(match, choice=choice if match.card.customer_id == chosen else None) for match in found]
 
-        def place(match: Match) -> tuple[bool, bool, int]:
+        def place(match: Match) -> tuple[int, bool, bool, int]:
             exts = {each.ext for each in match.card.numbers if folded(each.e164) == number.match_key}
-            return not number.ext or number.ext not in exts, match.choice is None, match.card.customer_id
+            is_other = not number.ext or number.ext not in exts
+            return match.card.order, is_other, match.choice is None, match.card.customer_id
 
         return tuple(sorted(found, key=place)[:MOST_CANDIDATES])
 

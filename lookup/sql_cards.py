@@ -35,6 +35,7 @@ from sqlalchemy import (
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.orm import aliased
 
+from config.settings import LAST_ORDER
 from lookup.answers import Number
 from lookup.breaker import StoreGone
 from lookup.card import ORDERS_SHOWN, Match, match_from
@@ -59,15 +60,16 @@ THREADS = 4
 MOST_WAITING = 64
 """Lookups under way at once; one more would come too late for any call."""
 
+OURS_ALONE: Mapping[str, int] = {"": 0}
 T = TypeVar("T")
 
 
 class SqlCards:
-    """A CardSource. `answer_s`: what one lookup may take, waiting for its turn included."""
+    """A CardSource. `answer_s`: what one lookup may take, waiting for its turn included. `orders`: of the sources."""
 
     name = "database"
 
-    def __init__(self, url: str, answer_s: float = 2.0) -> None:
+    def __init__(self, url: str, answer_s: float = 2.0, orders: Mapping[str, int] = OURS_ALONE) -> None:
         self._answer_s = answer_s
         self._engine = open_database(url, answer_s).execution_options(isolation_level="AUTOCOMMIT")
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="lookup")
@@ -75,9 +77,10 @@ class SqlCards:
         # Kept open: what the pool does around each use takes longer than the lookup itself.
         self._idle: deque[Connection] = deque()
         json = _Json(self._engine.dialect.name)
-        self._by_match_key = _Compiled(_by_match_key(json), self._engine)
-        self._by_many = _by_many(json)
-        self._by_tail = _Compiled(_by_tail(json), self._engine)
+        order = case(*((Customer.source == name, order) for name, order in orders.items()), else_=LAST_ORDER)
+        self._by_match_key = _Compiled(_by_match_key(json, order), self._engine)
+        self._by_many = _by_many(json, order)
+        self._by_tail = _Compiled(_by_tail(json, order), self._engine)
 
     async def fetch(self, number: Number) -> tuple[Match, ...]:
         if not number.match_key:
@@ -228,7 +231,7 @@ class _Json:
 PREFIXES = tuple(f"prefix{count}" for count in range(1, MOST_OPEN + 1))
 
 
-def _by_match_key(json: _Json) -> Select[Any]:
+def _by_match_key(json: _Json, order: ColumnElement[int]) -> Select[Any]:
     """Who has the number :key, else whose narrowest range holds it; :ext is the extension that came with it.
 
     Nobody, when it is a phone of our own people: :key, or :same, its other spelling. Who comes first is decided before
@@ -252,37 +255,40 @@ def _by_match_key(json: _Json) -> Select[Any]:
         select(
             owners.c.customer_id, func.min(owners.c.range).label("range"), func.max(owners.c.has_ext).label("has_ext")
         )
-        .add_columns(is_other.label("is_other"), chosen_by, chosen_at)
+        .add_columns(order.label("place"), is_other.label("is_other"), chosen_by, chosen_at)
+        .join(Customer, Customer.id == owners.c.customer_id)
         .outerjoin(NumberChoice, and_(NumberChoice.match_key == key, NumberChoice.customer_id == owners.c.customer_id))
         .where(~ours)
-        .group_by(owners.c.customer_id, is_other, chosen_by, chosen_at)
-        .order_by(func.max(owners.c.has_ext).desc(), is_other, owners.c.customer_id)
+        .group_by(owners.c.customer_id, Customer.source, is_other, chosen_by, chosen_at)
+        .order_by(order, func.max(owners.c.has_ext).desc(), is_other, owners.c.customer_id)
         .limit(MOST_CANDIDATES)
         .subquery("first_owners")
     )
     choice = _choice(json, first.c.chosen_by_id, first.c.chosen_at, first)
-    match = json.object(card=_card(json), range=first.c.range, choice=case((first.c.is_other == 0, choice), else_=None))
+    match = json.object(
+        card=_card(json, order), range=first.c.range, choice=case((first.c.is_other == 0, choice), else_=None)
+    )
     return (
         select(cast(match, Text))
         .select_from(first)
         .join(Customer, Customer.id == first.c.customer_id)
-        .order_by(first.c.has_ext.desc(), first.c.is_other, Customer.id)
+        .order_by(first.c.place, first.c.has_ext.desc(), first.c.is_other, Customer.id)
     )
 
 
-def _by_many(json: _Json) -> Select[Any]:
+def _by_many(json: _Json, order: ColumnElement[int]) -> Select[Any]:
     """With each of :values, match keys, who has that number."""
     has = PhoneNumber.match_key.in_(bindparam("values", expanding=True))
     owners = select(PhoneNumber.match_key, PhoneNumber.customer_id).where(has).distinct().subquery("owners")
     is_other = case((NumberChoice.customer_id == owners.c.customer_id, 0), else_=1)
     choice = _choice(json, NumberChoice.chosen_by_id, NumberChoice.chosen_at, NumberChoice)
-    match = json.object(card=_card(json), choice=case((is_other == 0, choice), else_=None))
+    match = json.object(card=_card(json, order), choice=case((is_other == 0, choice), else_=None))
     chosen = and_(NumberChoice.match_key == owners.c.match_key, NumberChoice.customer_id == owners.c.customer_id)
     return (
         select(owners.c.match_key, cast(match, Text))
         .join(Customer, Customer.id == owners.c.customer_id)
         .outerjoin(NumberChoice, chosen)
-        .order_by(owners.c.match_key, is_other, Customer.id)
+        .order_by(owners.c.match_key, order, is_other, Customer.id)
     )
 
 
@@ -291,15 +297,15 @@ def _choice(json: _Json, by_id: Any, at: Any, outer: Any) -> ColumnElement[Any]:
     return json.object(who=func.coalesce(who, "somebody"), at=json.moment(at))
 
 
-def _by_tail(json: _Json) -> Select[Any]:
+def _by_tail(json: _Json, order: ColumnElement[int]) -> Select[Any]:
     """Who has a number with the last digits :tail that is no phone of our own people."""
     ours = exists().where(Endpoint.name.in_([PhoneNumber.e164, PhoneNumber.match_key]))
     owners = select(PhoneNumber.customer_id).where(PhoneNumber.nsn_tail == bindparam("tail", type_=String), ~ours)
-    match = json.object(card=_card(json))
-    return select(cast(match, Text)).where(Customer.id.in_(owners)).order_by(Customer.id).limit(MOST_CANDIDATES)
+    match = json.object(card=_card(json, order))
+    return select(cast(match, Text)).where(Customer.id.in_(owners)).order_by(order, Customer.id).limit(MOST_CANDIDATES)
 
 
-def _card(json: _Json) -> ColumnElement[Any]:
+def _card(json: _Json, order: ColumnElement[int]) -> ColumnElement[Any]:
     return json.object(
         customer_id=Customer.id,
         version=Customer.version,
@@ -309,6 +315,8 @@ def _card(json: _Json) -> ColumnElement[Any]:
         address=Customer.address,
         note=Customer.note,
         photo=Customer.photo,
+        source=Customer.source,
+        order=order,
         numbers=_numbers(json),
         debt=json.object(minor=Customer.debt_minor, currency=Customer.currency),
         orders=_orders(json),

@@ -21,6 +21,7 @@ from records.numbers import Reader, phone_number
 from records.pages import Page, at_most, cursor, values_of
 from records.ranges import Span, covering, is_range, number_range, prefixes_of
 from records.rows import row
+from records.sources.owned import refuse_of_a_source
 from records.tables import (
     CallRow,
     Customer,
@@ -94,7 +95,7 @@ def new_customer(
 ) -> Customer:
     """`add_customer` without its second half: for many at once, which `settle` then writes together."""
     now = datetime.now(UTC)
-    customer = Customer(name="", created_by_id=created_by_id, created_at=now, updated_at=now)
+    customer = Customer(name="", source="", created_by_id=created_by_id, created_at=now, updated_at=now)
     _apply(session, customer, {"name": name, **fields})
     for item in numbers:
         raw, label = (item, "") if isinstance(item, str) else item
@@ -112,8 +113,10 @@ def settle(session: Session, new: Sequence[Customer]) -> Touched:
 
 
 def attach_number(session: Session, read_number: Reader, customer_id: int, raw: str, label: str = "") -> Touched:
-    """One more number, or range; nothing changes when the customer has it. Raises NotFound, Refused."""
+    """One more number, or range; nothing changes when the customer has it. Raises NotFound, Refused (a source's
+    customer)."""
     customer = row(session, Customer, customer_id, "customer")
+    refuse_of_a_source(session, customer, {"numbers"})
     given = _give(session, customer, read_number, raw, label)
     if given is None:
         return Touched()
@@ -130,6 +133,7 @@ def detach_number(session: Session, customer_id: int, number_id: int) -> Touched
     number = session.get(PhoneNumber, number_id)
     if number is None or number.customer_id != customer_id:
         raise NotFound(f"the customer {customer_id} has no number with the id {number_id}")
+    refuse_of_a_source(session, number.customer, {"numbers"})
     before = touch(session, [customer_id])
     number.customer.numbers.remove(number)
     session.execute(
@@ -144,6 +148,7 @@ def detach_range(session: Session, customer_id: int, range_id: int) -> Touched:
     span = session.get(NumberRange, range_id)
     if span is None or span.customer_id != customer_id:
         raise NotFound(f"the customer {customer_id} has no range of numbers with the id {range_id}")
+    refuse_of_a_source(session, span.customer, {"numbers"})
     before = touch(session, [customer_id])
     span.customer.ranges.remove(span)
     session.flush()
@@ -155,9 +160,11 @@ def change_customer(
 ) -> tuple[Customer, Touched]:
     """Changes fields of CHANGEABLE. With `if_version` only when nobody changed the customer since that version.
 
-    Raises NotFound, Refused (an unknown field, an empty name), Conflict (changed meanwhile, external_id in use).
+    Raises NotFound, Refused (an unknown field, an empty name, what a source gives), Conflict (changed meanwhile,
+    external_id in use).
     """
     customer = row(session, Customer, customer_id, "customer")
+    refuse_of_a_source(session, customer, {name for name, value in changes.items() if _differs(customer, name, value)})
     if if_version is not None:
         same = update(Customer).where(Customer.id == customer_id, Customer.version == if_version)
         if session.execute(same.values(version=Customer.version).returning(Customer.id)).first() is None:
@@ -171,6 +178,7 @@ def change_customer(
 def remove_customer(session: Session, customer_id: int) -> Touched:
     """The customer with numbers, orders and tasks; the calls stay in the log. Raises NotFound."""
     customer = row(session, Customer, customer_id, "customer")
+    refuse_of_a_source(session, customer, {"name"})
     touched = touch(session, [customer_id])
     session.delete(customer)
     session.flush()
@@ -238,6 +246,10 @@ _WITH_NUMBERS = (
 )
 
 
+def _differs(customer: Customer, name: str, value: Any) -> bool:
+    return name not in CHANGEABLE or getattr(customer, name) != (value.strip() if isinstance(value, str) else value)
+
+
 def _apply(session: Session, customer: Customer, changes: Mapping[str, Any]) -> None:
     if unknown := sorted(set(changes) - CHANGEABLE):
         raise Refused(f"a customer has no {', '.join(unknown)}; known are {', '.join(sorted(CHANGEABLE))}")
@@ -252,7 +264,9 @@ def _apply(session: Session, customer: Customer, changes: Mapping[str, Any]) -> 
     with session.no_autoflush:
         if customer.manager_id is not None:
             row(session, User, customer.manager_id, "person")
-        taken = select(Customer).where(Customer.external_id == customer.external_id, Customer.id != customer.id)
+        taken = select(Customer).where(
+            Customer.source == customer.source, Customer.external_id == customer.external_id, Customer.id != customer.id
+        )
         if customer.external_id and (other := session.scalar(taken)) is not None and other is not customer:
             raise Conflict(f"the external id {customer.external_id} belongs to {other.name}")
 

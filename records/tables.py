@@ -113,9 +113,12 @@ class EndpointPerson(Base):
 
 class Customer(Base):
     __tablename__ = "customers"
+    __table_args__ = (UniqueConstraint("source", "external_id"),)
 
     id: Mapped[int] = mapped_column(primary_key=True)
-    external_id: Mapped[str | None] = mapped_column(unique=True)
+    # Whose they are: a name of [sources]; empty: entered or imported here. Other programs' INSERTs may leave it out.
+    source: Mapped[str] = mapped_column(default="", server_default=text("''"))
+    external_id: Mapped[str | None]
     name: Mapped[str]
     company: Mapped[str] = mapped_column(default="")
     email: Mapped[str] = mapped_column(default="")
@@ -367,3 +370,35 @@ class ImportMapping(Base):
     headers: Mapped[str] = mapped_column(unique=True)  # JSON: the headers in lower case, sorted
     mapping: Mapped[str]  # JSON: header -> what it is
     used_at: Mapped[datetime]
+
+
+class SourceRow(Base):
+    """What is known of a source of customers that are kept elsewhere, and how its last run went."""
+
+    __tablename__ = "sources"
+
+    name: Mapped[str] = mapped_column(primary_key=True)
+    columns: Mapped[str] = mapped_column(default="[]")  # JSON: fields of a customer that are the source's to change
+    since: Mapped[str] = mapped_column(default="")  # JSON: how far it is read
+    full_at: Mapped[datetime | None]  # everything was read
+    started_at: Mapped[datetime | None]  # of the last run
+    ended_at: Mapped[datetime | None]  # None: it goes on, or was killed
+    succeeded_at: Mapped[datetime | None]
+    error: Mapped[str] = mapped_column(default="")  # why it failed
+    rows: Mapped[int] = mapped_column(default=0)  # that it read
+    added: Mapped[int] = mapped_column(default=0)
+    changed: Mapped[int] = mapped_column(default=0)
+    removed: Mapped[int] = mapped_column(default=0)
+    refused: Mapped[int] = mapped_column(default=0)  # rows that could not be taken
+    errors: Mapped[str] = mapped_column(default="[]")  # JSON: the first of them, as sentences
+
+
+class SourceFile(Base):
+    """A file of a source as it was when it was read."""
+
+    __tablename__ = "source_files"
+
+    source: Mapped[str] = mapped_column(ForeignKey("sources.name", ondelete="CASCADE"), primary_key=True)
+    name: Mapped[str] = mapped_column(primary_key=True)
+    mark: Mapped[str]  # changes with the file; empty: to be read again in any case
+    external_ids: Mapped[str]  # JSON: whom it holds

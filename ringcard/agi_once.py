@@ -11,6 +11,7 @@ import asyncio
 import os
 import sys
 import traceback
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -44,7 +45,7 @@ def main() -> None:
 async def _answer(budget_s: float) -> None:
     settings = _settings(budget_s)
     cache = card_cache(settings)
-    source = _Records(settings.database_url, budget_s)
+    source = _Records(settings.database_url, budget_s, settings.orders)
     engine = Engine(plans(settings), cache, source, settings.lookup, own_numbers(settings), tiers=settings.tiers)
     for stream in (sys.stdin, sys.stdout):
         stream.reconfigure(encoding="utf-8", errors="replace")  # type: ignore[union-attr]
@@ -71,14 +72,15 @@ class _Records:
 
     name = "database"
 
-    def __init__(self, url: str, answer_s: float) -> None:
+    def __init__(self, url: str, answer_s: float, orders: Mapping[str, int]) -> None:
         self._url = url
         self._answer_s = answer_s
+        self._orders = orders
 
     async def fetch(self, number: Number) -> tuple[Match, ...]:
         from lookup.sql_cards import SqlCards
 
-        return await SqlCards(self._url, self._answer_s).fetch(number)
+        return await SqlCards(self._url, self._answer_s, self._orders).fetch(number)
 
     async def check(self) -> str:
         return self._url

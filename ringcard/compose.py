@@ -41,7 +41,7 @@ async def open_engine(stack: AsyncExitStack, settings: Settings) -> Engine:
     """The lookup, closed with `stack`. Redis and the database may be away."""
     cache = card_cache(settings, settings.lookup.near_cards)
     stack.push_async_callback(cache.close)
-    source = SqlCards(settings.database_url)
+    source = SqlCards(settings.database_url, orders=settings.orders)
     stack.push_async_callback(source.close)
     engine = Engine(plans(settings), cache, source, settings.lookup, own_numbers(settings), tiers=settings.tiers)
     stack.push_async_callback(engine.close)

@@ -81,7 +81,7 @@ class Filling:
 
     async def run(self, pages: Iterator[list[str]]) -> int:
         cache = card_cache(self._settings, answer_s=ANSWER_S)
-        source = SqlCards(self._settings.database_url, LOAD_S)
+        source = SqlCards(self._settings.database_url, LOAD_S, self._settings.orders)
         try:
             ended = await self._fill(pages, cache, source)
         except StoreGone as exc:

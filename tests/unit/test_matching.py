@@ -202,3 +202,43 @@ def test_a_tier_that_is_off_finds_nobody_and_says_why(tier: Tier) -> None:
     answer = choice_of(card, number=number, tiers=allowing(tier, "off"))
     assert isinstance(answer, Unknown)
     assert f'tiers.{tier} = "off"' in answer.reason
+
+
+# --- sources
+
+
+def kept_in(card: Card, source: str, order: int) -> Card:
+    return replace(card, source=source, order=order)
+
+
+def test_only_those_of_the_first_source_that_knows_the_number_count() -> None:
+    ours, theirs, other = DARA, kept_in(CHAN, "crm", 1), kept_in(ROSA, "book", 2)
+    for cards in permutations([ours, theirs, other]):
+        answer = choice_of(*cards)
+        assert isinstance(answer, Found)
+        assert (answer.candidates, answer.reason) == ((DARA,), "+85512345678 is a number of this customer.")
+    answer = choice_of(other, theirs)
+    assert isinstance(answer, Found)
+    assert answer.chosen == theirs
+    assert answer.reason == "+85512345678 is a number of this customer. Kept in crm."
+
+
+def test_a_source_may_come_before_our_own() -> None:
+    theirs = kept_in(ROSA, "crm", 0)
+    answer = choice_of(replace(DARA, order=1), theirs)
+    assert isinstance(answer, Found)
+    assert answer.chosen == theirs
+
+
+def test_customers_of_one_source_share_a_number_as_ours_do() -> None:
+    cards = [kept_in(DARA, "crm", 1), kept_in(CHAN, "crm", 1), kept_in(ROSA, "book", 2)]
+    answer = choice_of(*cards)
+    assert isinstance(answer, Found)
+    assert (len(answer.candidates), answer.chosen) == (2, None)
+    assert answer.reason == "2 customers of Angkor Trade share +85512345678. Kept in crm."
+
+
+def test_last_digits_lead_to_one_when_only_one_of_the_first_source_has_them() -> None:
+    answer = choice_of(DARA, kept_in(ROSA, "crm", 1), number=STRAY)
+    assert isinstance(answer, Found)
+    assert answer.chosen == DARA

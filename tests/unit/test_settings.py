@@ -12,12 +12,14 @@ from hypothesis import strategies as st
 
 import config
 from config.card_fields import Field, Query
-from config.settings import Did, Policy, Settings, SettingsError, Trunk, load, parse
+from config.settings import KEYS_OF_A_SOURCE, Did, Policy, Settings, SettingsError, Trunk, load, parse
 
 SAMPLE = Path(config.__file__).parent / "ringcard.toml"
 
 
 ERP = {"url": "sqlite:////var/lib/erp.db", "sql": "SELECT 1 AS one"}
+CARDS = {"kind": "vcards", "folder": "contacts"}
+TABLE = {"kind": "sql", "url": "sqlite:///crm.db", "sql": "SELECT 1"}
 
 
 def refused(raw: dict[str, Any], environ: dict[str, str] | None = None) -> str:
@@ -50,6 +52,13 @@ def test_what_the_shipped_file_shows_as_an_example_is_valid_and_names_every_key(
     assert list(raw["dids"]["+85523900001"]) == [key.name for key in fields(Did)]
     assert list(raw["fields"]["credit_limit"]) == [key.name for key in fields(Field)]
     assert list(raw["queries"]["erp"]) == [key.name for key in fields(Query)]
+    assert {source["kind"]: frozenset(source) for source in raw["sources"].values()} == KEYS_OF_A_SOURCE
+    assert {name: source.order for name, source in parse(raw).sources.items()} == {
+        "crm": 1,
+        "phonebook": 2,
+        "directory": 3,
+        "shop": 4,
+    }
 
 
 def test_what_the_page_on_fields_shows_is_valid() -> None:
@@ -141,6 +150,31 @@ def test_the_shipped_file_keeps_no_secret() -> None:
         ({"queries": {"erp": {**ERP, "url": "erp.db"}}}, "queries.erp.url is no address"),
         ({"queries": {"erp": {**ERP, "limit_ms": 0}}}, "queries.erp.limit_ms = 0; write milliseconds from 1 to 60000"),
         ({"queries": {"erp": {**ERP, "sql": ""}}}, "queries.erp.sql is missing; write one SELECT"),
+        ({"sources": {"crm": {}}}, "sources.crm.kind is missing"),
+        (
+            {"sources": {"crm": {"kind": "csv"}}},
+            "sources.crm.kind = 'csv'; write one of 'sql', 'vcards', 'ldap', 'push'",
+        ),
+        ({"sources": {"My CRM": CARDS}}, "sources.My CRM: write the name in small letters"),
+        ({"sources": {"a": CARDS, "b": CARDS}}, "sources.b.order = 1 is sources.a.order as well; give each another"),
+        ({"sources": {"a": {**CARDS, "order": 0}}}, "sources.a.order = 0 is lookup.own_order as well"),
+        ({"sources": {"a": {**CARDS, "every_s": 0}}}, "sources.a.every_s = 0; write 1 or more"),
+        (
+            {"sources": {"a": {**CARDS, "sql": "SELECT 1"}}},
+            "sources.a.sql is nothing that a source of the kind 'vcards'",
+        ),
+        ({"sources": {"a": {"kind": "vcards"}}}, "sources.a.folder is missing"),
+        ({"sources": {"a": {"kind": "sql", "sql": "SELECT 1"}}}, "sources.a.url or .url_file is missing"),
+        ({"sources": {"a": {"kind": "push"}}}, "sources.a.token or .token_file is missing"),
+        ({"sources": {"a": {**TABLE, "sql": "DELETE FROM x"}}}, "sources.a.sql must be one SELECT"),
+        ({"sources": {"a": {**TABLE, "sql": "SELECT 1; DROP TABLE x"}}}, "sources.a.sql must be one SELECT"),
+        (
+            {"sources": {"a": {**TABLE, "sql": "SELECT :x"}}},
+            "has the parameter :x; the only one that is known is :since",
+        ),
+        ({"sources": {"a": {**TABLE, "sql": "SELECT :since"}}}, "has :since; name its column: since_column"),
+        ({"sources": {"a": {**TABLE, "since_column": "c"}}}, "has no :since; write it into its WHERE"),
+        ({"sources": {"a": {"kind": "ldap", "url": "x", "base": "dc=x"}}}, "begins with ldap:// or ldaps://"),
     ],
 )
 def test_what_cannot_work_is_refused_with_what_to_write_instead(raw: dict[str, Any], said: str) -> None:
@@ -324,3 +358,28 @@ def test_the_desk_is_reached_where_it_listens_unless_told_otherwise() -> None:
 def test_a_hanging_redis_must_leave_the_database_time_to_answer() -> None:
     with pytest.raises(SettingsError, match="write half of that or less"):
         parse({"lookup": {"budget_ms": 80, "redis_ms": 50}})
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "SELECT id FROM x WHERE a = ';' AND b = ':x' -- ; :y",
+        "with x as (select 1) select id, at::date, '12:30' from x;",
+        "SELECT id /* ; :z */ FROM `a;b`",
+    ],
+)
+def test_a_statement_may_have_in_its_texts_what_it_may_not_have_itself(statement: str) -> None:
+    assert parse({"sources": {"a": {**TABLE, "sql": statement}}}).sources["a"].sql == statement
+
+
+def test_a_source_is_found_beside_the_settings_with_what_must_not_stand_in_them(tmp_path: Path) -> None:
+    (tmp_path / "token").write_text("a token that is long enough\n")
+    text = '[sources.shop]\nkind = "push"\ntoken_file = "token"\n[sources.book]\nkind = "vcards"\norder = 2\n'
+    (tmp_path / "ringcard.toml").write_text(text + 'folder = "cards"\n')
+    settings = load(tmp_path / "ringcard.toml", {})
+    assert settings.sources["shop"].token == "a token that is long enough"
+    assert settings.sources["book"].folder == str(tmp_path / "cards")
+    assert settings.orders == {"": 0, "shop": 1, "book": 2}
+    (tmp_path / "token").write_text("short")
+    with pytest.raises(SettingsError, match=r"sources.shop.token is shorter than 16 characters; make one: openssl"):
+        load(tmp_path / "ringcard.toml", {})

@@ -1,0 +1,32 @@
+"""What of a source's customers is the source's: it would be overwritten, so nobody may change it here."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+import orjson
+from sqlalchemy.orm import Session
+
+from records.errors import Refused
+from records.tables import Customer, SourceRow
+
+_ALWAYS = frozenset({"name", "numbers", "external_id"})
+_CALLED = {"debt_minor": "debt", "manager_id": "manager", "external_id": "your customer id"}
+
+
+def owned(session: Session, source: str) -> frozenset[str]:
+    """Fields of a customer, and "numbers", that this source gives; none of customers entered or imported here."""
+    if not source:
+        return frozenset()
+    row = session.get(SourceRow, source)
+    return _ALWAYS | frozenset(orjson.loads(row.columns) if row else ())
+
+
+def refuse_of_a_source(session: Session, customer: Customer, changes: Collection[str]) -> None:
+    """Raises Refused when one of these fields is the source's."""
+    if taken := sorted(owned(session, customer.source) & set(changes)):
+        names = ", ".join(_CALLED.get(name, name) for name in taken)
+        raise Refused(
+            f"{customer.name} comes from {customer.source}, which also gives: {names}; change it there, "
+            "and it is changed here by the next run"
+        )
