@@ -496,13 +496,14 @@ def _check_keys(where: str, source: Source) -> None:
             raise SettingsError(f"{where}.{' or .'.join(either)} is missing")
 
 
-_NOT_CODE = re.compile(r"'(?:[^']|'')*'|\"(?:[^\"]|\"\")*\"|`[^`]*`|--[^\n]*|/\*.*?\*/", re.DOTALL)
+NOT_CODE = re.compile(r"'(?:[^']|'')*'|\"(?:[^\"]|\"\")*\"|`[^`]*`|--[^\n]*|/\*.*?\*/", re.DOTALL)
+"""Of a statement: texts, quoted names, comments."""
 _PARAMETER = re.compile(r"(?<![:\w\\]):(\w+)(?!:)")
 
 
 def _check_statement(where: str, source: Source) -> None:
     """One SELECT whose only parameter is :since. What it does is held by a session that can only read."""
-    code = _NOT_CODE.sub(" ", source.sql).strip().removesuffix(";")
+    code = NOT_CODE.sub(" ", source.sql).strip().removesuffix(";")
     if ";" in code or not re.match(r"(?i)(select|with)\b", code):
         raise SettingsError(f"{where} must be one SELECT")
     named = {*_PARAMETER.findall(code)}

@@ -19,6 +19,9 @@ from records.money import minor_digits, to_minor
 
 Value = str | int | float | bool | Mapping[str, Any]
 
+OWN = "custom."
+"""Before the name of such a field, where it stands among the other fields of a customer as one for itself."""
+
 LONGEST = 1000
 """Letters of a text: more is no field of a card."""
 

@@ -15,7 +15,7 @@ from sqlalchemy import ColumnElement, and_, delete, func, or_, select, update
 from sqlalchemy.orm import Session, selectinload
 
 from records.calls import calls_of_customer
-from records.custom import with_values
+from records.custom import OWN, with_values
 from records.errors import Conflict, NotFound, Refused
 from records.numbers import Reader, phone_number
 from records.pages import Page, at_most, cursor, values_of
@@ -164,7 +164,7 @@ def change_customer(
     external_id in use).
     """
     customer = row(session, Customer, customer_id, "customer")
-    refuse_of_a_source(session, customer, {name for name, value in changes.items() if _differs(customer, name, value)})
+    refuse_of_a_source(session, customer, _changed(customer, changes))
     if if_version is not None:
         same = update(Customer).where(Customer.id == customer_id, Customer.version == if_version)
         if session.execute(same.values(version=Customer.version).returning(Customer.id)).first() is None:
@@ -244,6 +244,15 @@ _WITH_NUMBERS = (
     selectinload(Customer.ranges),
     selectinload(Customer.manager).selectinload(User.endpoints),
 )
+
+
+def _changed(customer: Customer, changes: Mapping[str, Any]) -> set[str]:
+    """Which fields become other than they are; of the company's own, each for itself."""
+    own, kept = changes.get("custom"), customer.custom
+    names = {name for name, value in changes.items() if name != "custom" and _differs(customer, name, value)}
+    if isinstance(own, Mapping):
+        names |= {OWN + name for name, value in own.items() if not isinstance(kept, dict) or kept.get(name) != value}
+    return names
 
 
 def _differs(customer: Customer, name: str, value: Any) -> bool:

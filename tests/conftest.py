@@ -7,6 +7,7 @@ from hypothesis import HealthCheck, settings
 pytest_plugins = [
     "tests.fixtures.redis",
     "tests.fixtures.redis_many",
+    "tests.fixtures.slapd",
     "tests.fixtures.postgres",
     "tests.fixtures.lab",
     "tests.fixtures.company",

@@ -8,7 +8,7 @@ moment, it goes on from there, and nothing is doubled.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import Engine, update
@@ -18,7 +18,7 @@ from sqlalchemy.orm import Session
 from records.database import reading, writing
 from records.intake import store
 from records.intake.rows import RowError
-from records.intake.rules import Owner, Plan, Problem, Wanted, plan
+from records.intake.rules import Mirrored, Owner, Plan, Problem, Wanted, mirror, plan
 from records.intake.stage import Stage
 from records.tables import Import
 from records.touched import Touched
@@ -68,13 +68,24 @@ def cannot_tell(_: Touched) -> bool:
 
 
 class Application:
-    """Writes what is left of a stage for the import `import_id`, whose rows up to `done_to` are written."""
+    """Writes what is left of a stage: for the import `import_id`, whose rows up to `done_to` are written, or for the
+    source that is `mirrored`.
+    """
 
     def __init__(
-        self, database: Engine, stage: Stage, import_id: int, currency: str, by_id: int | None, forget: Forget
+        self,
+        database: Engine,
+        stage: Stage,
+        import_id: int | None,
+        currency: str,
+        by_id: int | None = None,
+        forget: Forget = cannot_tell,
+        mirrored: Mirrored | None = None,
     ) -> None:
         self._database, self._stage, self._import_id = database, stage, import_id
         self._currency, self._by_id, self._forget = currency, by_id, forget
+        self._mirrored = mirrored
+        self.added = self.changed = self.removed = 0
 
     def run(self, done_to: int, done: int, tell: Tell) -> None:
         """`done` rows were counted as done before. Raises DatabaseGone, Refused; what is written stays."""
@@ -92,14 +103,14 @@ class Application:
     def _write(self, batch: Sequence[Wanted]) -> None:
         with reading(self._database) as session:
             newest = store.newest_change(session)
-            made = _planned(session, self._stage, batch, self._currency)
+            made = _planned(session, self._stage, batch, self._currency, self._mirrored)
         told, told_at = touched_by(made.added), time.monotonic()
         knows = bool(told) and self._forget(told)
         with writing(self._database) as session:
             if store.newest_change(session) != newest:
                 newest = store.newest_change(session)
-                made = _planned(session, self._stage, batch, self._currency)
-            store.write(session, made, self._import_id, self._by_id)
+                made = _planned(session, self._stage, batch, self._currency, self._mirrored)
+            store.write(session, made, self._import_id, self._by_id, self._mirrored.source if self._mirrored else "")
             claims = [(owner.id, row) for owner, row in made.claimed.items()]
             problems = [self._error(*problem) for problem in made.problems]
             self._stage.note(claims, problems)
@@ -108,10 +119,20 @@ class Application:
             knows = knows and added.keys <= told.keys and added.tails <= told.tails and added.ranges <= told.ranges
             if knows and time.monotonic() - told_at < TOLD_FOR_S:
                 store.cache_knows(session, added.customer_ids, newest)
+        self.added, self.changed = self.added + len(made.added), self.changed + made.changed
         if made.changes:
             self._forget(touched_by([*made.changes]))
 
+    def remove_others(self, source: str) -> None:
+        """Those customers of the source whom no row was. To be called when all rows are written."""
+        for others in not_seen(self._database, self._stage, source):
+            with writing(self._database) as session:
+                store.remove(session, source, others)
+            self.removed += len(others)
+
     def _count(self, session: Session, made: Plan, batch: Sequence[Wanted]) -> None:
+        if self._import_id is None:
+            return
         counts = {
             "done": Import.done + len(batch),
             "done_to": batch[-1].row,
@@ -126,14 +147,29 @@ class Application:
         return error_of(row, problem, self._stage)
 
 
-def rehearse(database: Engine, stage: Stage, currency: str, tell: Tell) -> Outcome:
+def not_seen(database: Engine, stage: Stage, source: str) -> Iterator[list[int]]:
+    """Customers of a source who are in none of its rows, some at a time."""
+    last = 0
+    while True:
+        with reading(database) as session:
+            some = store.customers_of(session, source, last, AT_ONCE)
+        if not some:
+            return
+        last = max(some)
+        there, kept = stage.claimed(some), stage.kept(some.values())
+        others = [id for id, external_id in some.items() if id not in there and external_id not in kept]
+        if others:
+            yield others
+
+
+def rehearse(database: Engine, stage: Stage, currency: str, tell: Tell, mirrored: Mirrored | None = None) -> Outcome:
     """What the import of this stage would do. The records are only read, batch by batch."""
     stage.begin(0)
     added = changed = unchanged = done_to = done = 0
     total = stage.rows
     while batch := stage.after(done_to, AT_ONCE):
         with reading(database) as session:
-            made = _planned(session, stage, batch, currency)
+            made = _planned(session, stage, batch, currency, mirrored)
         for number, owner in enumerate(made.added):
             owner.id = _IMAGINED + added + number
         stage.imagine([*made.added, *made.changes])
@@ -161,8 +197,14 @@ def touched_by(owners: Sequence[Owner]) -> Touched:
     )
 
 
-def _planned(session: Session, stage: Stage, batch: Sequence[Wanted], currency: str) -> Plan:
-    known = store.owners_meant(session, batch)
+def _planned(session: Session, stage: Stage, batch: Sequence[Wanted], currency: str, mirrored: Mirrored | None) -> Plan:
+    if mirrored:
+        ids = {str(one.fields["external_id"]) for one in batch}
+        known = store.owners_in(session, mirrored.source, ids)
+    else:
+        known = store.owners_meant(session, batch)
     imagined = stage.imagined(batch, known.keys())
     known = dict(sorted({**known, **imagined}.items()))
+    if mirrored:
+        return mirror(batch, known.values(), stage.claimed(known.keys()), mirrored, currency)
     return plan(batch, known.values(), stage.claimed(known.keys()), currency)

@@ -13,7 +13,6 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -25,20 +24,18 @@ from records.customers import own_phones
 from records.database import reading, writing
 from records.errors import DatabaseGone, NotFound, RecordsError, Refused
 from records.intake import stage as stages
-from records.intake.apply import SHOWN, Application, Forget, Outcome, Progress, Tell, cannot_tell, error_of, rehearse
+from records.intake.apply import SHOWN, Application, Forget, Outcome, Tell, cannot_tell, rehearse
 from records.intake.files import open_table
+from records.intake.filling import fill
 from records.intake.headers import Own, no_targets, required
 from records.intake.mappings import kept_mapping
 from records.intake.rows import RowError, Table
-from records.intake.rules import Problem, Understanding, Wanted
+from records.intake.rules import Understanding
 from records.intake.stage import Stage
 from records.intake.undo import take_back
 from records.numbers import Reader
 from records.photos import store_photo
 from records.tables import Import, ImportedCustomer, User
-
-AT_ONCE = 1000
-"""Rows put into the stage together."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -250,31 +247,21 @@ def _sweep(intake: Intake, mine: str = "") -> None:
         stages.remove(intake.data_dir, mine)
 
 
-def _fill(intake: Intake, stage: Stage, table: Table, photos: Path | None = None) -> None:
+def understanding_of(intake: Intake, photos: Path) -> Understanding:
+    """How rows are understood by what the records say now; their pictures go into the folder `photos`."""
     with reading(intake.database) as session:
         logins = {user.login: user.id for user in session.execute(select(User.login, User.id))}
         phones = own_phones(session, intake.read_number)
-    understanding = Understanding(
+    return Understanding(
         *(intake.read_number, logins, intake.currency),
-        store_photo=lambda raw: store_photo(photos or intake.data_dir, raw),
+        store_photo=lambda raw: store_photo(photos, raw),
         own_phones=phones,
         own_fields=intake.own_fields,
     )
-    pairs = zip(table.headers, table.meanings, strict=True)
-    first = {f"header {meaning.column}": header for header, meaning in reversed([*pairs]) if meaning is not None}
-    stage.say(unit=table.unit, kind=table.kind, **first)
-    rows, done = table.rows(), 0
-    while batch := [*islice(rows, AT_ONCE)]:
-        wanted: list[Wanted] = []
-        errors: list[RowError] = []
-        for row in batch:
-            try:
-                wanted.append(understanding(row))
-            except Problem as problem:
-                errors.append(error_of(row.number, problem, stage))
-        stage.put(wanted, errors)
-        done += len(batch)
-        intake.tell(Progress("reading", done))
+
+
+def _fill(intake: Intake, stage: Stage, table: Table, photos: Path | None = None) -> None:
+    fill(stage, table, understanding_of(intake, photos or intake.data_dir), intake.tell)
 
 
 def _write(intake: Intake, stage: Stage, import_id: int) -> Outcome:

@@ -1,7 +1,10 @@
 """What a row means, and what is to be done about it: pure rules over values, the same for every source.
 
-A row is theirs who has its external id; else theirs who has one of its numbers, and the same name where several do.
-The same rows again change nothing. Nothing is ever removed: an empty cell leaves what is there.
+A row of a file is theirs who has its external id; else theirs who has one of its numbers, and the same name where
+several do. The same rows again change nothing. Nothing is ever removed: an empty cell leaves what is there.
+
+A row of a source (`records.sources`) is theirs who has its external id there, and what it says is how it is: what is
+empty is emptied, and numbers that it does not name go.
 """
 
 from __future__ import annotations
@@ -16,7 +19,7 @@ import msgspec
 import orjson
 
 from config.card_fields import Field
-from records.custom import read_value
+from records.custom import OWN, read_value
 from records.errors import RecordsError
 from records.intake.rows import Cell, Column, Row
 from records.money import to_minor
@@ -36,9 +39,6 @@ FIELDS = (
     "manager_id",
 )
 """Of a customer, what rows can set; columns of the table, in an order for good."""
-
-OWN = "custom."
-"""Before the name of a field that the company defines, which is one for itself here: rows set it, undo puts it back."""
 
 EMPTY: Mapping[str, Any] = {"external_id": None, "debt_minor": 0, "manager_id": None}
 TEXTS: tuple[Column, ...] = ("company", "email", "address", "note", "external_id")
@@ -76,6 +76,7 @@ class Wanted(msgspec.Struct, frozen=True, array_like=True):
     row: int
     fields: dict[str, Any]  # of FIELDS, with `name`, and OWN ones; only those that the row has
     numbers: tuple[Number, ...]  # none twice
+    unread: tuple[str, ...] = ()  # fields that the row has and that could not be read
 
     @property
     def name(self) -> str:
@@ -114,69 +115,112 @@ class Understanding:
     own_fields: Mapping[str, Field] = field(default_factory=dict)  # by name, those kept with the customer
 
     def __call__(self, row: Row) -> Wanted:
+        wanted, problems = self.as_far_as_it_goes(row)
+        if wanted and not wanted.numbers and not any(problem.column == "number" for problem in problems):
+            said = f"{wanted.name} has no phone number; write one, best with + and the country code"
+            raise Problem("number", said, row.header("number"))
+        if problems or not wanted:
+            raise problems[0]
+        return wanted
+
+    def as_far_as_it_goes(self, row: Row) -> tuple[Wanted | None, list[Problem]]:
+        """What can be understood, and all that cannot. None: not even whom it means. It may have no number."""
         if row.problem:
-            raise Problem(None, row.problem)
+            return None, [Problem(None, row.problem)]
         name = row.name()
         if not name:
-            raise Problem("name", "has no name; write one, or the company's", row.header("name"))
+            return None, [Problem("name", "has no name; write one, or the company's", row.header("name"))]
+        read, problems = self._numbers(row)
         numbers: dict[tuple[str, str], Number] = {}
-        for number in self._numbers(row):
+        for number in read:
             numbers.setdefault((number.key, number.ext), number)
-        if not numbers:
-            said = f"{name} has no phone number; write one, best with + and the country code"
-            raise Problem("number", said, row.header("number"))
-        return Wanted(row.number, {"name": name, **self._fields(row)}, tuple(numbers.values()))
-
-    def _fields(self, row: Row) -> dict[str, Any]:
         fields: dict[str, Any] = {column: text for column in TEXTS if (text := row.text(column))}
-        currency = row.text("currency").upper()
-        if currency:
-            if not re.fullmatch(r"[A-Z]{3}", currency):
-                said = f"{currency!r} is no currency; write its three letters, like USD"
-                raise Problem("currency", said, row.header("currency"))
-            fields["currency"] = currency
-        if row.text("debt"):
+        unread = []
+        for field_name, reading in (
+            ("currency", self._currency),
+            ("debt_minor", self._debt),
+            ("manager_id", self._manager),
+            ("photo", self._photo),
+        ):
             try:
-                fields["debt_minor"] = to_minor(row.text("debt"), currency or self.currency)
-            except RecordsError as exc:
-                raise Problem("debt", str(exc), row.header("debt")) from exc
-        if row.text("manager"):
-            login = row.text("manager").casefold()
-            if login not in self.logins:
-                said = f"nobody has the login {login!r}; add them first, or leave the cell empty"
-                raise Problem("manager", said, row.header("manager"))
-            fields["manager_id"] = self.logins[login]
-        if row.photo and self.store_photo is not None:
+                value = reading(row)
+            except Problem as problem:
+                problems.append(problem)
+                unread.append(field_name)
+            else:
+                fields |= {} if value is None else {field_name: value}
+        for cell in self._own_cells(row):
             try:
-                fields["photo"] = self.store_photo(row.photo)
-            except RecordsError as exc:
-                raise Problem("photo", str(exc), row.header("photo")) from exc
-        return fields | self._own(row, currency or self.currency)
+                value = self._own(cell, row)
+            except Problem as problem:
+                problems.append(problem)
+                unread.append(OWN + cell.label)
+            else:
+                fields |= {} if value is None else {OWN + cell.label: value}
+        return Wanted(row.number, {"name": name, **fields}, tuple(numbers.values()), tuple(unread)), problems
 
-    def _own(self, row: Row, currency: str) -> dict[str, Any]:
+    def _own_cells(self, row: Row) -> Iterator[Cell]:
         """Of several columns for one field, the first with something in it."""
-        fields: dict[str, Any] = {}
+        seen = set()
         for cell in row.cells.get("custom", ()):
-            if not cell.text or OWN + cell.label in fields:
-                continue
-            where = cell.header or cell.label
-            if cell.label not in self.own_fields:
-                raise Problem("custom", f"there is no field {cell.label!r} in the settings; define it", where)
-            try:
-                value = read_value(self.own_fields[cell.label], cell.text, currency)
-            except RecordsError as exc:
-                raise Problem("custom", str(exc), where) from exc
-            if value is not None:
-                fields[OWN + cell.label] = value
-        return fields
+            if cell.text and cell.label not in seen:
+                seen.add(cell.label)
+                yield cell
 
-    def _numbers(self, row: Row) -> Iterator[Number]:
+    def _own(self, cell: Cell, row: Row) -> Any:
+        where = cell.header or cell.label
+        if cell.label not in self.own_fields:
+            raise Problem("custom", f"there is no field {cell.label!r} in the settings; define it", where)
+        try:
+            return read_value(self.own_fields[cell.label], cell.text, row.text("currency").upper() or self.currency)
+        except RecordsError as exc:
+            raise Problem("custom", str(exc), where) from exc
+
+    def _currency(self, row: Row) -> str | None:
+        currency = row.text("currency").upper()
+        if currency and not re.fullmatch(r"[A-Z]{3}", currency):
+            said = f"{currency!r} is no currency; write its three letters, like USD"
+            raise Problem("currency", said, row.header("currency"))
+        return currency or None
+
+    def _debt(self, row: Row) -> int | None:
+        if not row.text("debt"):
+            return None
+        try:
+            return to_minor(row.text("debt"), row.text("currency").upper() or self.currency)
+        except RecordsError as exc:
+            raise Problem("debt", str(exc), row.header("debt")) from exc
+
+    def _manager(self, row: Row) -> int | None:
+        login = row.text("manager").casefold()
+        if login and login not in self.logins:
+            said = f"nobody has the login {login!r}; add them first, or leave the cell empty"
+            raise Problem("manager", said, row.header("manager"))
+        return self.logins[login] if login else None
+
+    def _photo(self, row: Row) -> str | None:
+        if not row.photo or self.store_photo is None:
+            return None
+        try:
+            return self.store_photo(row.photo)
+        except RecordsError as exc:
+            raise Problem("photo", str(exc), row.header("photo")) from exc
+
+    def _numbers(self, row: Row) -> tuple[list[Number], list[Problem]]:
+        found: list[Number] = []
+        problems: list[Problem] = []
         for cell in row.cells.get("number", ()):
-            for text in self._split(_bare(cell)):
+            try:
+                texts = self._split(_bare(cell))
+            except Problem as problem:
+                problems.append(problem)
+                continue
+            for text in texts:
                 try:
-                    yield self._range(text, cell.label) if is_range(text) else self._number(text, cell.label)
+                    found.append(self._range(text, cell.label) if is_range(text) else self._number(text, cell.label))
                 except ValueError as exc:
-                    raise Problem("number", str(exc), cell.header) from None
+                    problems.append(Problem("number", str(exc), cell.header))
+        return found, problems
 
     def _number(self, text: str, label: str) -> Number:
         read = self.read_number(text)
@@ -229,6 +273,7 @@ class Change:
     before: dict[str, Any] = field(default_factory=dict)
     after: dict[str, Any] = field(default_factory=dict)
     numbers: list[Number] = field(default_factory=list)  # new ones
+    gone: list[Number] = field(default_factory=list)
 
 
 @dataclass(slots=True)
@@ -241,6 +286,61 @@ class Plan:
     problems: list[tuple[int, Problem]] = field(default_factory=list)
     changed: int = 0  # rows
     unchanged: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Mirrored:
+    """A source whose rows say how its customers are."""
+
+    source: str
+    owned: frozenset[str]  # of FIELDS, those that it gives; the others are ours, and so is what it does not know of
+
+
+def mirror(
+    wanted: Iterable[Wanted], owners: Iterable[Owner], claimed: frozenset[int], mirrored: Mirrored, currency: str
+) -> Plan:
+    """What to do so that the customers of a source are as these rows say. The rest is as with `plan`."""
+    made = Plan()
+    by_id = {owner.external_id: owner for owner in owners}
+    for one in wanted:
+        external_id = str(one.fields["external_id"])
+        owner = by_id.get(external_id)
+        if owner is None:
+            fields = {name: EMPTY.get(name, "") for name in FIELDS} | {"currency": currency} | one.fields
+            owner = by_id[external_id] = Owner(0, fields, [*one.numbers])
+            made.added.append(owner)
+        elif owner in made.claimed or owner.id in claimed:
+            said = f"{external_id!r} was in an earlier row; rows of one customer must follow each other"
+            made.problems.append((one.row, Problem("external_id", said)))
+            continue
+        elif change := _difference(owner, one, mirrored.owned - set(one.unread)):
+            made.changes[owner] = change
+            made.changed += 1
+        else:
+            made.unchanged += 1
+        made.claimed[owner] = one.row
+    return made
+
+
+def _difference(owner: Owner, one: Wanted, owned: Iterable[str]) -> Change | None:
+    should = {name: one.fields.get(name, _empty(name)) for name in owned if name != "currency"}
+    if "currency" in owned and "currency" in one.fields:
+        should["currency"] = one.fields["currency"]
+    after = {name: value for name, value in should.items() if value != owner.fields.get(name)}
+    has = {(number.raw, number.label) for number in owner.numbers}
+    named = {(number.raw, number.label) for number in one.numbers}
+    numbers = [number for number in one.numbers if (number.raw, number.label) not in has]
+    gone = [number for number in owner.numbers if (number.raw, number.label) not in named]
+    if not after and not numbers and not gone:
+        return None
+    before = {name: owner.fields.get(name) for name in after}
+    owner.fields |= after
+    owner.numbers = [number for number in owner.numbers if number not in gone] + numbers
+    return Change(owner, before, after, numbers, gone)
+
+
+def _empty(name: str) -> Any:
+    return None if name.startswith(OWN) else EMPTY.get(name, "")
 
 
 def plan(wanted: Iterable[Wanted], owners: Iterable[Owner], claimed: frozenset[int], currency: str) -> Plan:

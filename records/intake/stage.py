@@ -24,6 +24,7 @@ _TABLES = """
 CREATE TABLE about (key TEXT PRIMARY KEY, value TEXT NOT NULL);
 CREATE TABLE wanted (row INTEGER PRIMARY KEY, body BLOB NOT NULL);
 CREATE TABLE errors (row INTEGER NOT NULL, header TEXT NOT NULL, message TEXT NOT NULL, late INTEGER NOT NULL);
+CREATE TABLE kept (external_id TEXT PRIMARY KEY);
 CREATE TABLE claimed (customer_id INTEGER PRIMARY KEY, row INTEGER NOT NULL);
 CREATE TABLE owners (id INTEGER PRIMARY KEY, external_id TEXT, body BLOB NOT NULL);
 CREATE INDEX owners_external_id ON owners (external_id);
@@ -67,6 +68,23 @@ class Stage:
         with self._writing() as file:
             file.executemany("INSERT INTO wanted VALUES (?, ?)", [(one.row, _bytes_of(one)) for one in wanted])
             file.executemany("INSERT INTO errors VALUES (?, ?, ?, 0)", [(e.row, e.header, e.message) for e in errors])
+
+    def keep(self, external_ids: Iterable[str]) -> None:
+        """Customers of a source who are still there, whatever became of their rows."""
+        with self._writing() as file:
+            file.executemany("INSERT OR IGNORE INTO kept VALUES (?)", [(one,) for one in external_ids])
+
+    def kept(self, external_ids: Collection[str]) -> frozenset[str]:
+        with self._plainly():
+            asked = f"SELECT external_id FROM kept WHERE external_id IN ({_marks(external_ids)})"
+            return frozenset(id for (id,) in self._file.execute(asked, [*external_ids]))
+
+    @property
+    def is_empty(self) -> bool:
+        """Nobody is known to be there."""
+        with self._plainly():
+            asked = "SELECT EXISTS (SELECT 1 FROM wanted) OR EXISTS (SELECT 1 FROM kept)"
+            return not self._file.execute(asked).fetchone()[0]
 
     def say(self, **about: str) -> None:
         with self._writing() as file:
@@ -184,7 +202,7 @@ def at_work(data_dir: Path, name: str) -> Iterator[None]:
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:
-        raise Refused("another program is at work on this import; wait until it is done") from None
+        raise Refused("another program is at work on this already; wait until it is done") from None
     else:
         yield
     finally:
@@ -219,9 +237,11 @@ def sweep(data_dir: Path, in_use: Collection[str]) -> None:
             remove(data_dir, name)
 
 
-def remove(data_dir: Path, name: str) -> None:
+def remove(data_dir: Path, name: str, but: str = "") -> None:
+    """`but`: an ending that stays; a lock that others may wait for must not go while it is held."""
     for path in folder(data_dir).glob(f"{name}.*"):
-        path.unlink(missing_ok=True)
+        if path.suffix != f".{but}":
+            path.unlink(missing_ok=True)
 
 
 def _lock(data_dir: Path, name: str) -> Path:

@@ -18,6 +18,7 @@ from sqlalchemy import (
     any_,
     bindparam,
     case,
+    delete,
     func,
     literal,
     select,
@@ -27,8 +28,9 @@ from sqlalchemy import (
 from sqlalchemy import cast as cast_to
 from sqlalchemy.orm import Session
 
+from records.custom import OWN
 from records.customers import adopt_calls
-from records.intake.rules import FIELDS, OWN, Change, Number, Owner, Plan, Wanted, digest, own_values
+from records.intake.rules import FIELDS, Change, Number, Owner, Plan, Wanted, digest, own_values
 from records.tables import Base, Customer, ImportedCustomer, NumberRange, PhoneNumber
 from records.tables import Change as Noted
 
@@ -41,7 +43,7 @@ _NUMBER = [NUMBERS.c[name] for name in ("raw", "label", "e164", "match_key", "ns
 
 
 def owners_meant(session: Session, wanted: Sequence[Wanted]) -> dict[int, Owner]:
-    """Everybody whom these rows may mean, in the order of their ids."""
+    """Everybody of our own whom these rows may mean, in the order of their ids."""
     numbers = [number for one in wanted for number in one.numbers]
     keys = {number.match_key for number in numbers if number.match_key and not number.open_digits}
     prefixes = {number.match_key for number in numbers if number.open_digits}
@@ -66,13 +68,33 @@ def owners_meant(session: Session, wanted: Sequence[Wanted]) -> dict[int, Owner]
     return owners(session, ids)
 
 
-def owners(session: Session, customer_ids: Collection[int]) -> dict[int, Owner]:
-    """These customers, as far as there are any, in the order of their ids."""
+def owners_in(session: Session, source: str, external_ids: Collection[str]) -> dict[int, Owner]:
+    """The customers of a source with these ids, in the order of ours."""
+    mine = (CUSTOMERS.c.source == source, _among(session, CUSTOMERS.c.external_id, external_ids))
+    return owners(session, set(session.scalars(select(CUSTOMERS.c.id).where(*mine))), source)
+
+
+def customers_of(session: Session, source: str, after: int, most: int) -> dict[int, str]:
+    """The next customers of a source: our id -> its."""
+    some = select(CUSTOMERS.c.id, CUSTOMERS.c.external_id).where(CUSTOMERS.c.source == source, CUSTOMERS.c.id > after)
+    rows = session.execute(some.order_by(CUSTOMERS.c.id).limit(most))
+    return {id: external_id or "" for id, external_id in rows}
+
+
+def remove(session: Session, source: str, customer_ids: Collection[int]) -> None:
+    """With numbers, orders and tasks; calls stay in the log."""
+    session.execute(
+        delete(CUSTOMERS).where(_among(session, CUSTOMERS.c.id, customer_ids), CUSTOMERS.c.source == source)
+    )
+
+
+def owners(session: Session, customer_ids: Collection[int], source: str = "") -> dict[int, Owner]:
+    """These customers, as far as they are ours, or of this source, in the order of their ids."""
     if not customer_ids:
         return {}
     rows = session.execute(
         select(CUSTOMERS.c.id, cast_to(CUSTOMERS.c.custom, Text), *_FIELDS)
-        .where(_among(session, CUSTOMERS.c.id, customer_ids))
+        .where(_among(session, CUSTOMERS.c.id, customer_ids), CUSTOMERS.c.source == source)
         .order_by(CUSTOMERS.c.id)
     )
     found = {
@@ -94,7 +116,7 @@ def owners(session: Session, customer_ids: Collection[int]) -> dict[int, Owner]:
     return found
 
 
-def write(session: Session, plan: Plan, import_id: int | None, by_id: int | None) -> None:
+def write(session: Session, plan: Plan, import_id: int | None, by_id: int | None, source: str = "") -> None:
     """Does what was planned. The ids of new customers are put into their `Owner`; with `import_id` it can be undone.
 
     New rows go to the driver as they are (COPY on PostgreSQL): SQLAlchemy's own way takes twice as long.
@@ -106,14 +128,24 @@ def write(session: Session, plan: Plan, import_id: int | None, by_id: int | None
     _put_in(
         session,
         Customer,
-        ("id", *FIELDS, "custom", "version", "created_at", "created_by_id", "updated_at"),
+        ("id", "source", *FIELDS, "custom", "version", "created_at", "created_by_id", "updated_at"),
         [
-            (owner.id, *map(owner.fields.__getitem__, FIELDS), _json(own_values(owner.fields)), 1, time, by_id, time)
+            (
+                owner.id,
+                source,
+                *map(owner.fields.__getitem__, FIELDS),
+                _json(own_values(owner.fields)),
+                1,
+                time,
+                by_id,
+                time,
+            )
             for owner in plan.added
         ],
     )
     changes = ((change.owner.id, change.after) for change in plan.changes.values())
     set_fields(session, changes, version=CUSTOMERS.c.version + 1, updated_at=now)
+    _take_out(session, plan.changes.values())
     numbers = [(owner.id, number) for owner in plan.added for number in owner.numbers]
     numbers += [(change.owner.id, number) for change in plan.changes.values() for number in change.numbers]
     _put_in(
@@ -230,6 +262,19 @@ def _own_fields(custom: str) -> dict[str, Any]:
     except orjson.JSONDecodeError:
         return {}
     return {OWN + name: value for name, value in values.items()} if isinstance(values, dict) else {}
+
+
+def _take_out(session: Session, changes: Iterable[Change]) -> None:
+    gone = [(change.owner.id, number) for change in changes for number in change.gone]
+    for table, of_ranges in ((NUMBERS, False), (RANGES, True)):
+        rows = [
+            {"the_id": owner_id, "the_raw": number.raw, "the_label": number.label}
+            for owner_id, number in gone
+            if bool(number.open_digits) is of_ranges
+        ]
+        if rows:
+            the = (table.c.customer_id, "the_id"), (table.c.raw, "the_raw"), (table.c.label, "the_label")
+            session.connection().execute(delete(table).where(*(c == bindparam(name) for c, name in the)), rows)
 
 
 def _told(change: Change) -> str:

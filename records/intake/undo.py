@@ -15,11 +15,12 @@ from sqlalchemy import Engine, delete, select, update
 from sqlalchemy.orm import Session
 
 from config.card_fields import Field, label_of
+from records.custom import OWN
 from records.database import reading, writing
 from records.intake import store
 from records.intake.apply import Forget, Progress, Tell, touched_by
 from records.intake.headers import Own
-from records.intake.rules import OWN, Owner, digest
+from records.intake.rules import Owner, digest
 from records.tables import Customer, Import, ImportedCustomer, NumberRange, Order, PhoneNumber, Task
 from records.touched import touch
 

@@ -7,6 +7,7 @@ from collections.abc import Collection
 import orjson
 from sqlalchemy.orm import Session
 
+from records.custom import OWN
 from records.errors import Refused
 from records.tables import Customer, SourceRow
 
@@ -15,7 +16,7 @@ _CALLED = {"debt_minor": "debt", "manager_id": "manager", "external_id": "your c
 
 
 def owned(session: Session, source: str) -> frozenset[str]:
-    """Fields of a customer, and "numbers", that this source gives; none of customers entered or imported here."""
+    """Fields of a customer, the company's own after OWN, and "numbers", that this source gives; none of customers entered or imported here."""
     if not source:
         return frozenset()
     row = session.get(SourceRow, source)
@@ -25,7 +26,7 @@ def owned(session: Session, source: str) -> frozenset[str]:
 def refuse_of_a_source(session: Session, customer: Customer, changes: Collection[str]) -> None:
     """Raises Refused when one of these fields is the source's."""
     if taken := sorted(owned(session, customer.source) & set(changes)):
-        names = ", ".join(_CALLED.get(name, name) for name in taken)
+        names = ", ".join(_CALLED.get(name, name.removeprefix(OWN)) for name in taken)
         raise Refused(
             f"{customer.name} comes from {customer.source}, which also gives: {names}; change it there, "
             "and it is changed here by the next run"
