@@ -125,6 +125,12 @@ def import_(args: argparse.Namespace, settings: Settings) -> int:
     return main_import(settings, args)
 
 
+def source(args: argparse.Namespace, settings: Settings) -> int:
+    from ringcard.sourcing import main_source
+
+    return main_source(settings, args)
+
+
 def fill(args: argparse.Namespace, settings: Settings) -> int:
     from ringcard.filling import fill as fill_cache
 
@@ -155,7 +161,7 @@ def call(args: argparse.Namespace, settings: Settings) -> int:
     return ring(args.number, args.did)
 
 
-WRITE = (run, migrate, import_, user)
+WRITE = (run, migrate, import_, source, user)
 """What a company keeps; by the shipped settings, in a folder that nobody meant, they do nothing."""
 
 
@@ -195,6 +201,9 @@ def _parser() -> argparse.ArgumentParser:
 
     p = add("import", import_, "take customers in from a file", "ringcard import customers.xlsx --dry-run")
     _import_arguments(p)
+
+    p = add("source", source, "where else customers are kept, and how it went", "ringcard source run crm --dry-run")
+    _source_arguments(p)
 
     p = add(
         "fill", fill, "put the customers' cards into Redis, those who called last first", "ringcard fill --most 100000"
@@ -245,6 +254,21 @@ def _import_arguments(parser: argparse.ArgumentParser) -> None:
     )
     instead.add_argument("--mappings", action="store_true", help="what is kept from --map")
     instead.add_argument("--forget-mapping", type=int, metavar="N", help="keep it no longer")
+
+
+def _source_arguments(parser: argparse.ArgumentParser) -> None:
+    actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION", title="actions")
+
+    def add(name: str, does: str) -> argparse.ArgumentParser:
+        return actions.add_parser(name, help=does, description=_sentence(does))
+
+    p = add("list", "every source, with its customers and its last run")
+    p.add_argument("--json", action="store_true", help="for a program: one JSON array")
+    p = add("run", "read one now, as its turn would")
+    p.add_argument("name", metavar="NAME", help="as in [sources.NAME]")
+    p.add_argument("--dry-run", action="store_true", help="only say what would happen")
+    p = add("forget", "remove the customers of a source, with their tasks and orders")
+    p.add_argument("name", metavar="NAME")
 
 
 def _user_arguments(parser: argparse.ArgumentParser) -> None:

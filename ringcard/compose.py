@@ -247,6 +247,7 @@ async def run_worker(settings: Settings, stop: asyncio.Event) -> None:
     from lookup.redis_notices import RedisNotices
     from records.journal import Journal
     from ringcard.follower import Follower
+    from ringcard.source_programs import SourcePrograms
     from ringcard.worker import Worker
 
     async with AsyncExitStack() as stack:
@@ -265,6 +266,7 @@ async def run_worker(settings: Settings, stop: asyncio.Event) -> None:
                 group.create_task(worker.run())
                 await worker.migrated.wait()
                 group.create_task(follower.run())
+                group.create_task(SourcePrograms(settings, database).run())
 
         await either(work(), stop)
 

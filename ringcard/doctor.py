@@ -16,6 +16,7 @@ from ringcard.check_fields import card_fields
 from ringcard.check_machine import machine
 from ringcard.check_records import records
 from ringcard.check_redis import redis
+from ringcard.check_sources import sources
 from ringcard.findings import Finding, render, would_ring
 
 __all__ = ["Finding", "examine", "render", "would_ring"]
@@ -26,8 +27,12 @@ async def examine(settings: Settings, file: Path | None = None, *, named: bool =
 
     Not `named`: the settings are as shipped. `file`: where they stand.
     """
-    seen, cached, served, filled = await asyncio.gather(
-        asyncio.to_thread(records, settings), redis(settings), doors(settings, file), card_fields(settings)
+    seen, kept, cached, served, filled = await asyncio.gather(
+        asyncio.to_thread(records, settings),
+        asyncio.to_thread(sources, settings),
+        redis(settings),
+        doors(settings, file),
+        card_fields(settings),
     )
     called = await asterisk(settings, seen.phones)
-    return [*machine(settings, named), *seen.findings, *cached, *called, *served, *filled]
+    return [*machine(settings, named), *seen.findings, *kept, *cached, *called, *served, *filled]

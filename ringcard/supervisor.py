@@ -67,7 +67,7 @@ async def _one_life(role: str, arguments: Sequence[str], stop: asyncio.Event) ->
     command = [sys.executable, "-m", "ringcard.cli", *arguments, "run", role]
     us = os.getpid()
     process = await asyncio.create_subprocess_exec(
-        *command, preexec_fn=lambda: _die_with_parent(us), start_new_session=True
+        *command, preexec_fn=lambda: die_with_parent(us), start_new_session=True
     )
     await either(_waited(process), stop)
     if process.returncode is None:
@@ -86,7 +86,7 @@ async def _waited(process: asyncio.subprocess.Process) -> None:
     await process.wait()
 
 
-def _die_with_parent(parent: int) -> None:
+def die_with_parent(parent: int) -> None:
     """In the new process, before it becomes the program. Its own session keeps the terminal's Ctrl-C for us alone."""
     _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
     if os.getppid() != parent:

@@ -16,7 +16,10 @@ _CALLED = {"debt_minor": "debt", "manager_id": "manager", "external_id": "your c
 
 
 def owned(session: Session, source: str) -> frozenset[str]:
-    """Fields of a customer, the company's own after OWN, and "numbers", that this source gives; none of customers entered or imported here."""
+    """Fields of a customer that this source gives; "numbers" among them, and the company's own after OWN.
+
+    None of customers entered or imported here.
+    """
     if not source:
         return frozenset()
     row = session.get(SourceRow, source)

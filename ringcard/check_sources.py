@@ -1,0 +1,58 @@
+"""Doctor's look at the sources of customers: which failed, is overdue, or is known no more."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+from sqlalchemy import make_url
+
+from config.settings import Settings, Source
+from records.database import open_database, reading
+from records.errors import RecordsError
+from records.migrate import check
+from records.sources import runs
+from records.tables import SourceRow
+from ringcard.check_records import ANSWER_S
+from ringcard.findings import Finding, counted, ok, warn
+
+
+def sources(settings: Settings) -> list[Finding]:
+    """Nothing when the database cannot be asked: that is a finding of its own. Blocks; call it in a thread."""
+    url = make_url(settings.database_url)
+    if url.get_backend_name() == "sqlite" and not Path(url.database or "").exists():
+        return []
+    database = open_database(settings.database_url, ANSWER_S)
+    try:
+        check(database)
+        with reading(database) as session:
+            known = runs.sources(session)
+    except RecordsError:
+        return []
+    finally:
+        database.dispose()
+    nothing: tuple[SourceRow | None, int] = (None, 0)
+    findings = [_one(name, source, *known.get(name, nothing)) for name, source in settings.sources.items()]
+    return findings + [_left(name, count) for name, (_, count) in known.items() if name not in settings.sources]
+
+
+def _one(name: str, source: Source, row: SourceRow | None, customers: int) -> Finding:
+    finding = f"source {name}"
+    if source.kind == "push":
+        if row is None or row.started_at is None:
+            mend = "Have the program that keeps them tell us; docs/sources.md says how."
+            return warn(finding, "has told us nothing yet", mend)
+        return ok(finding, f"{counted(customers, 'customer')}, heard of last {row.started_at:%Y-%m-%d %H:%M} UTC")
+    wrong = runs.trouble(row, source, datetime.now(UTC))
+    if wrong.startswith("failed"):
+        return warn(finding, wrong, f"What was known stays. Mend that, then: ringcard source run {name}")
+    if wrong:
+        return warn(finding, wrong, f"Is ringcard run running? Its worker reads it. Now: ringcard source run {name}")
+    assert row is not None
+    refused = f", {counted(row.refused, 'row')} not taken (ringcard source list)" if row.refused else ""
+    return ok(finding, f"{counted(customers, 'customer')}, read {row.succeeded_at:%Y-%m-%d %H:%M} UTC{refused}")
+
+
+def _left(name: str, customers: int) -> Finding:
+    mend = f"Name it again, or let them go: ringcard source forget {name}"
+    return warn(f"source {name}", f"settings do not name it; it left {counted(customers, 'customer')} here", mend)
