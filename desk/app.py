@@ -23,7 +23,9 @@ from desk import (
     imports,
     phones,
     problems,
+    pushed,
     sign_in,
+    sources,
     today,
 )
 from desk.cards import LiveCards
@@ -45,6 +47,7 @@ ROUTERS = (
     sign_in.router,
     events.router,
     api.router,
+    pushed.router,  # before those of customers, whose ids are no paths
     customers.pages,
     customers.api,
     fields.pages,
@@ -52,6 +55,8 @@ ROUTERS = (
     choices.router,
     imports.pages,
     imports.api,
+    sources.pages,
+    sources.api,
     calls.pages,
     calls.api,
     phones.router,

@@ -104,6 +104,7 @@ def customer_facts(customer: Customer, reader: Reader, sees: Collection[str]) ->
     """`sees`: fields of the card that the reader may see; what they may not is empty, or null."""
     return {
         "customer_id": customer.id,
+        "source": customer.source,
         "external_id": customer.external_id,
         "version": customer.version,
         "name": customer.name,

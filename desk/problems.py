@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from http import HTTPStatus
+from typing import Any
 from urllib.parse import urlencode
 
 from fastapi import FastAPI, Request
@@ -24,8 +25,8 @@ class NotSignedIn(Exception):
     """No session, or one that no longer holds."""
 
 
-def problem(status: int, detail: str, headers: dict[str, str] | None = None) -> JSONResponse:
-    body = {"type": "about:blank", "title": HTTPStatus(status).phrase, "status": status, "detail": detail}
+def problem(status: int, detail: str, headers: dict[str, str] | None = None, **more: Any) -> JSONResponse:
+    body = {"type": "about:blank", "title": HTTPStatus(status).phrase, "status": status, "detail": detail, **more}
     return JSONResponse(body, status, headers, media_type="application/problem+json")
 
 
@@ -48,8 +49,8 @@ def install(app: FastAPI) -> None:
     @app.exception_handler(RequestValidationError)
     async def unreadable(request: Request, error: Exception) -> Response:
         assert isinstance(error, RequestValidationError)
-        said = "; ".join(f"{'.'.join(map(str, item['loc'][1:]))}: {item['msg']}" for item in error.errors())
-        return answer(request, 422, said)
+        faults = [{"field": ".".join(map(str, item["loc"][1:])), "message": item["msg"]} for item in error.errors()]
+        return answer(request, 422, "; ".join(f"{each['field']}: {each['message']}" for each in faults), errors=faults)
 
     @app.exception_handler(NotFound)
     async def absent(request: Request, error: Exception) -> Response:
@@ -76,13 +77,13 @@ def install(app: FastAPI) -> None:
         return answer(request, 500, "Something went wrong here. It has been written to the log.")
 
 
-def answer(request: Request, status: int, detail: str, headers: dict[str, str] | None = None) -> Response:
-    """An error in the form that this address speaks."""
+def answer(request: Request, status: int, detail: str, headers: dict[str, str] | None = None, **more: Any) -> Response:
+    """An error in the form that this address speaks; `more` is for programs."""
     if request.url.path.startswith("/dialplan/"):
         return PlainTextResponse("", status, headers)
     if _wants_page(request):
         return services_of(request).pages.error(request, status, detail, headers)
-    return problem(status, detail, headers)
+    return problem(status, detail, headers, **more)
 
 
 def _wants_page(request: Request) -> bool:

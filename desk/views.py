@@ -34,6 +34,7 @@ class Sight:
     amounts: bool  # debts and order totals
     team: bool  # the strip of other people's live calls
     imports: bool = False  # may bring customers in, and take that back
+    sources: bool = False  # how sources of customers are doing
 
 
 def sight(role: str) -> Sight:
@@ -41,7 +42,7 @@ def sight(role: str) -> Sight:
     return {
         "agent": Sight(amounts=True, team=False),
         "supervisor": Sight(amounts=True, team=True, imports=True),
-        "administrator": Sight(amounts=True, team=True, imports=True),
+        "administrator": Sight(amounts=True, team=True, imports=True, sources=True),
     }.get(role, Sight(amounts=False, team=False))
 
 
