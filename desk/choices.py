@@ -8,11 +8,9 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Body
 from fastapi.responses import Response
 
-from config.settings import Trunk
 from desk.formats import rfc3339
 from desk.services import Desk, Services
 from desk.sessions import TheReader
-from lookup import numbers
 from lookup.breaker import StoreGone
 from records.choices import choice_for, choose, unchoose
 from records.errors import NotFound, Refused
@@ -56,7 +54,7 @@ async def choose_nobody(desk: Desk, reader: TheReader, number: str) -> Response:
 
 
 def _key(desk: Services, number: str) -> str:
-    read = numbers.read(number, numbers.plan_of(Trunk(), desk.parts.settings.company.country))
+    read = desk.parts.read_number(number)
     if not read.match_key:
         raise Refused(f"{number!r} is no whole phone number; write it with + and the country code")
     return read.match_key

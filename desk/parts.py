@@ -13,7 +13,7 @@ from typing import Any, Protocol
 from sqlalchemy import Engine as Database
 
 from config.settings import Settings
-from lookup.answers import Answer, Caller
+from lookup.answers import Answer, Caller, Number
 from lookup.notices import LiveCall, Notice
 
 
@@ -79,4 +79,5 @@ class DeskParts:
     secret: str  # signs sessions and the links given to phones
     dialplan_token: str
     imports: Imports
+    read_number: Callable[[str], Number]  # as people of the company write numbers
     clock: Callable[[], datetime] = field(default=lambda: datetime.now(UTC))

@@ -19,10 +19,9 @@ from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from config.settings import Trunk
 from desk.problems import problem
 from desk.services import Desk, Services, services_of
-from lookup import numbers
+from records.customers import own_phones
 from records.intake.rows import Cell, Column, Row
 from records.intake.rules import Understanding, Wanted
 from records.sources import push
@@ -170,10 +169,11 @@ async def _other_faults(desk: Services, exc: RequestValidationError) -> list[tup
 
 
 def _understood(desk: Services, session: Session, row: Row) -> Wanted:
-    company = desk.parts.settings.company
-    plan = numbers.plan_of(Trunk(), company.country)
+    read = desk.parts.read_number
     logins = {user.login: user.id for user in session.execute(select(User.login, User.id))}
-    return push.understood(row, Understanding(lambda raw: numbers.read(raw, plan), logins, company.currency))
+    phones = own_phones(session, read)
+    currency = desk.parts.settings.company.currency
+    return push.understood(row, Understanding(read, logins, currency, own_phones=phones))
 
 
 def _row(external_id: str, customer: PushedCustomer) -> Row:

@@ -230,6 +230,7 @@ async def run_desk(settings: Settings, stop: asyncio.Event) -> None:
             secret=settings.desk.secret,
             dialplan_token=settings.desk.dialplan_token,
             imports=ImportPrograms(settings),
+            read_number=reader(settings),
         )
         app = create_app(parts)
         await serve_web(

@@ -15,6 +15,7 @@ import psycopg
 import pytest
 from sqlalchemy import Engine, create_engine, select, text, update
 
+from config.card_fields import Field
 from config.settings import Source
 from lookup.numbers import NumberPlan, read
 from records import customers
@@ -28,7 +29,7 @@ from records.sources import runs
 from records.sources.runs import Ran
 from records.tables import CallRow, Customer, SourceRow, Task
 from records.tasks import add_task
-from records.users import add_user
+from records.users import add_user, seat
 from tests.contract.test_journal import FACTS
 from tests.fixtures.postgres import PostgresServer
 
@@ -142,6 +143,39 @@ def test_customers_are_as_the_other_database_says(database: Engine, crm: Crm, tm
     last = state(database)
     assert (last.rows, last.added, last.changed, last.removed, last.error) == (1, 0, 1, 1, "")
     assert last.ended_at is not None
+
+
+def test_ranges_and_the_companys_own_fields_are_as_it_says_too(database: Engine, crm: Crm, tmp_path: Path) -> None:
+    means = Intake(database, tmp_path, read_number, own_fields={"grade": Field(), "limit": Field(type="number")})
+    source = sql_source(
+        crm, 'SELECT id, name, phone, phone2, company AS grade, owes AS "limit" FROM clients ORDER BY id'
+    )
+    crm.put(1, "Mill", "012 345 678", phone2="023 988 7xx", company="Gold", owes="5")
+    assert counts(runs.run(means, "crm", source)) == (1, 0, 0, 0)
+    with writing(database) as session:
+        mill = session.scalars(select(Customer)).one()
+        assert [(span.prefix, span.open_digits) for span in mill.ranges] == [("+855239887", 2)]
+        assert mill.custom == {"grade": "Gold", "limit": 5}
+        customers.change_customer(session, mill.id, {"custom": {"ours": "stays"}})
+        with pytest.raises(Refused, match="Mill comes from crm, which also gives: grade"):
+            customers.change_customer(session, mill.id, {"custom": {"grade": "Silver"}})
+    assert counts(runs.run(means, "crm", source)) == (0, 0, 0, 0)
+    crm.put(1, "Mill", "012 345 678", company="", owes="6")
+    assert counts(runs.run(means, "crm", source)) == (0, 1, 0, 0)
+    with reading(database) as session:
+        mill = session.scalars(select(Customer)).one()
+        assert (list(mill.ranges), mill.custom) == ([], {"limit": 6, "ours": "stays"})
+
+
+def test_a_number_of_our_own_is_no_customers(database: Engine, crm: Crm, tmp_path: Path) -> None:
+    with writing(database) as session:
+        seat(
+            session, add_user(session, "vanna", "Keo Vanna", "a long password").id, "pbx", "+85517111222", inside=False
+        )
+    crm.put(1, "Mill", "012 345 678", phone2="017 111 222")
+    ran = runs.run(Intake(database, tmp_path, read_number), "crm", sql_source(crm))
+    assert "a phone of your own people" in ran.errors[0]
+    assert known(database) == {"Mill": ["+85512345678"]}
 
 
 def test_what_is_ours_of_such_a_customer_stays(intake: Intake, crm: Crm) -> None:
