@@ -66,6 +66,10 @@ class CardCache(Protocol):
         """Who answers: another text after a start or a fail-over, when what was forgotten may be there again."""
         ...
 
+    async def vouch(self, server: str) -> None:
+        """This server, as `server` names it, was told all that changed: what it keeps may be read."""
+        ...
+
     async def check(self) -> str:
         """One line on the store that answers, for doctor and the health page."""
         ...
@@ -213,6 +217,10 @@ class Engine:
     async def cache_server(self) -> str:
         """Which server was told by `forget`: see `CardCache.server`. Raises StoreGone."""
         return await self._cache.server()
+
+    async def vouch_for_cache(self, server: str) -> None:
+        """See `CardCache.vouch`. Raises StoreGone."""
+        await self._cache.vouch(server)
 
     async def close(self) -> None:
         """End the loads that are still under way. The stores are closed by whoever opened them."""

@@ -85,6 +85,9 @@ class RedisCards:
         """The share of its memory that is in use, 0 when it has no limit."""
         return fullness_of(facts_of(await self._node.ask("INFO", "memory")))
 
+    async def vouch(self, server: str) -> None:
+        await self._node.vouch(server)
+
     async def server(self) -> str:
         return facts_of(await self._node.ask("INFO", "server"))["run_id"]
 

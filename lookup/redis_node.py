@@ -19,6 +19,9 @@ from lookup.redis_link import RedisLink, Refused, Word, hand_over, open_link
 
 log = logging.getLogger(__name__)
 
+VOUCHED = "rc1:vouched"
+"""The run_id of the server whose cards were last known to be true: see `RedisNode.vouch`."""
+
 Where = Callable[[], Awaitable[RedisAddress]]
 """Which server it is now. Raises StoreGone."""
 
@@ -34,6 +37,7 @@ class RedisNode:
         self._in_cluster = in_cluster
         self._most_near = near
         self._near: NearCards | None = None  # of the connection below
+        self._doubted = b""  # the run_id of a server whose cards may be from before; empty: they are believed
         self._link: RedisLink | None = None
         self._opening: asyncio.Task[RedisLink] | None = None
         self._wanted: list[tuple[str, asyncio.Future[bytes | None]]] = []  # in this turn of the loop
@@ -49,6 +53,14 @@ class RedisNode:
         future: asyncio.Future[bytes | None] = loop.create_future()
         self._wanted.append((key, future))
         return await future
+
+    async def vouch(self, run_id: str) -> None:
+        """For whoever has told this server all that changed: its cards are true. Raises StoreGone.
+
+        A server that comes back with an older copy of itself, or a replica that takes over, still has the mark of the
+        server from before. Until it has its own, nothing is read from it.
+        """
+        await self.ask("SET", VOUCHED, run_id)
 
     def let_go(self, keys: Iterable[str]) -> None:
         """Of what is kept near: for whoever changes it, and need not wait to be told so."""
@@ -111,6 +123,20 @@ class RedisNode:
         if not isinstance(self._where, RedisAddress) and (await link.ask("ROLE"))[0] != b"master":
             raise StoreGone("the server that the sentinels named is no master yet")
         await self._track(link)
+        self._doubted = b"" if self._in_cluster else await self._doubtful(link)
+
+    async def _doubtful(self, link: RedisLink) -> bytes:
+        try:
+            info, vouched = await asyncio.gather(link.ask("INFO", "server"), link.ask("GET", VOUCHED))
+        except Refused:  # a user who may not ask for this
+            return b""
+        run_id: bytes = info.partition(b"run_id:")[2].partition(b"\r")[0]
+        if vouched is None or vouched == run_id:
+            return b""
+        log.info(
+            "redis is another than before, maybe an older copy: not read until the worker has told it what changed"
+        )
+        return run_id
 
     async def _track(self, link: RedisLink) -> None:
         """Not where the server cannot say what changes: an older one, or a user who may not ask for it."""
@@ -145,7 +171,20 @@ class RedisNode:
             for i, (key, future) in enumerate(wanted):
                 hand_out(key, answers if gone else answers[i], future)
 
-        if self._in_cluster:
+        def hand_out_vouched(answers: Any) -> None:
+            if isinstance(answers, StoreGone):
+                hand_out_all(answers)
+            elif answers.pop() == self._doubted:
+                self._doubted = b""
+                hand_out_all(answers)
+            else:
+                for _, future in wanted:
+                    hand_over(None, future)
+
+        keys = [key for key, _ in wanted]
+        if self._doubted:
+            link.send(("MGET", *keys, VOUCHED), hand_out_vouched)
+        elif self._in_cluster:
             link.send_all([(("GET", key), partial(hand_out, key, future=future)) for key, future in wanted])
         else:
-            link.send(("MGET", *(key for key, _ in wanted)), hand_out_all)
+            link.send(("MGET", *keys), hand_out_all)

@@ -43,6 +43,7 @@ class Follower:
         self._read_number = read_number
         self._server = ""  # which cache was told what is done, and when to look again
         self._look_at = 0.0
+        self._vouched = False  # it was told all that changed before it was this one
         self._gone = ""
 
     async def run(self) -> None:
@@ -51,9 +52,13 @@ class Follower:
             try:
                 waiting = await asyncio.to_thread(changes.pending, self._database)
                 await self._read_numbers(waiting)
-                await self._look_who_answers()
+                if await self._is_another_server():  # all that was done is to be done once more
+                    waiting = await asyncio.to_thread(changes.pending, self._database)
                 if waiting:
                     await self._work_off(waiting)
+                if not self._vouched and len(waiting) < changes.AT_ONCE:
+                    await self._engine.vouch_for_cache(self._server)
+                    self._vouched = True
             except (RecordsError, SQLAlchemyError, StoreGone) as exc:
                 # Any trouble of the database's, as a standby that may only be read: the journal goes on beside us.
                 self._say_gone(exc)
@@ -63,16 +68,19 @@ class Follower:
                 if len(waiting) < changes.AT_ONCE:
                     await asyncio.sleep(EVERY_S)
 
-    async def _look_who_answers(self) -> None:
-        """Another server than the one that was told, or that one started anew, may hold cards from before."""
+    async def _is_another_server(self) -> bool:
+        """Another one than was told, or that one started anew, may hold cards from before."""
         now = time.monotonic()
         if self._server and now < self._look_at:
-            return
+            return False
         server = await self._engine.cache_server()
-        if server != self._server:
+        is_another = server != self._server
+        if is_another:
             await asyncio.to_thread(changes.again, self._database)
+            self._vouched = False
         await asyncio.to_thread(changes.clear, self._database)
         self._server, self._look_at = server, now + LOOK_EVERY_S
+        return is_another
 
     async def _read_numbers(self, waiting: Sequence[Change]) -> None:
         """Before Redis is asked: the lookup needs them without it too. What is corrected is a change of its own."""

@@ -7,7 +7,7 @@ import logging
 import sqlite3
 import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
-from contextlib import asynccontextmanager, closing
+from contextlib import asynccontextmanager, closing, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -19,12 +19,14 @@ from sqlalchemy import func, select, text, update
 from config.settings import Lookup, load
 from lookup import numbers
 from lookup.answers import Answer, Caller, Found, Number, Unknown
+from lookup.breaker import StoreGone
 from lookup.card import Card, Match
-from lookup.engine import CardCache, Engine
+from lookup.engine import CardCache, Engine, card_key
 from lookup.memory_cards import MemoryCache
 from lookup.notices import Notice
 from lookup.numbers import NumberPlan
 from lookup.redis_cards import RedisCards
+from lookup.redis_node import VOUCHED
 from lookup.redis_notices import RedisNotices
 from lookup.sql_cards import SqlCards
 from records import changes
@@ -48,7 +50,7 @@ from ringcard.follower import Follower
 from ringcard.redis_server import OwnServer
 from tests.fixtures.desk import live_call
 from tests.fixtures.postgres import TEMPLATE, PostgresServer
-from tests.fixtures.redis import frozen, kill
+from tests.fixtures.redis import command, frozen, kill
 
 PLAN = NumberPlan("KH")
 LONG_S = 20.0
@@ -715,6 +717,36 @@ async def test_a_server_that_takes_over_with_an_older_copy_is_told_what_changed(
                 return (await house.card(SOK)).name == "Sok D."
 
             await until(is_new)
+
+
+async def test_an_older_copy_of_redis_is_not_read_until_it_was_told_what_changed(
+    database: Database, breakable_redis: OwnServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(follower, "LOOK_EVERY_S", 0.0)
+    cache, key = RedisCards(breakable_redis.url, 2), card_key(SOK)
+    async with opened(database, breakable_redis.url, cache) as house:
+        house.put(*company())
+        async with house.following():
+            await house.remembered(SOK)
+            await until(lambda: asyncio.sleep(0, command(breakable_redis, f"GET {VOUCHED}") != b"$-1\r\n"))
+            command(breakable_redis, "SAVE")
+            house.sql("UPDATE customers SET name = 'Sok D.' WHERE id = 1")
+            await house.followed()
+        kill(breakable_redis.pid)
+        breakable_redis.start()
+        assert b"Sok" in command(breakable_redis, f"GET {key}"), "it came back with the card from before"
+
+        async def answered() -> bool:
+            with suppress(StoreGone):
+                assert await cache.get(key) is None
+                return True
+            return False
+
+        await until(answered)
+        assert (await house.card(SOK)).name == "Sok D."
+        async with house.following():
+            await house.remembered(CHAN)
+            assert (await house.card(SOK)).name == "Sok D."
 
 
 async def test_what_is_done_is_kept_for_ten_minutes_and_then_goes(house: House) -> None:
