@@ -133,9 +133,7 @@ class RedisNode:
         run_id: bytes = info.partition(b"run_id:")[2].partition(b"\r")[0]
         if vouched is None or vouched == run_id:
             return b""
-        log.info(
-            "redis is another than before, maybe an older copy: not read until the worker has told it what changed"
-        )
+        log.info("this may be an older copy of redis: it is not read until the worker has told it what changed")
         return run_id
 
     async def _track(self, link: RedisLink) -> None:

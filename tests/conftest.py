@@ -2,7 +2,13 @@
 
 import os
 
+from argon2 import PasswordHasher
 from hypothesis import HealthCheck, settings
+
+from records import passwords
+
+# A hash takes 50 ms on purpose, and hundreds of tests have people of their own.
+passwords._hasher = PasswordHasher(time_cost=1, memory_cost=64, parallelism=1)
 
 pytest_plugins = [
     "tests.fixtures.redis",

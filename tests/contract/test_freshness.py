@@ -17,7 +17,7 @@ from sqlalchemy import Engine as Database
 from sqlalchemy import func, select, text, update
 
 from config.settings import Lookup, load
-from lookup import numbers
+from lookup import numbers, redis_cards
 from lookup.answers import Answer, Caller, Found, Number, Unknown
 from lookup.breaker import StoreGone
 from lookup.card import Card, Match
@@ -483,7 +483,10 @@ async def answered(house: House, number: str) -> tuple[str | None, str]:
     return answer.chosen.name if answer.chosen else None, answer.reason
 
 
-async def test_a_choice_is_taken_by_the_next_call_changed_and_taken_back(house: House) -> None:
+async def test_a_choice_is_taken_by_the_next_call_changed_and_taken_back(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(redis_cards, "FORGOTTEN_S", 1)
     house.put(*company(), customer(3, "Chan's son", CHAN))
     shared = f"2 customers share {CHAN}"
     async with house.following():
