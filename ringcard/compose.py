@@ -17,6 +17,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from sqlalchemy import Engine as Database
+
 from config.settings import Settings
 from lookup import numbers
 from lookup.answers import Number
@@ -107,24 +109,22 @@ def migrate_or_say(settings: Settings) -> None:
     """Bring the database to this version; when it is away, calls are served without it until it is back."""
     from records.migrate import migrate
 
-    database = open_database(settings.database_url)
-    try:
-        migrate(database)
-    except DatabaseGone as exc:
-        log.error("%s Starting without the database.", exc)
-    finally:
-        database.dispose()
+    _or_say(settings, migrate, "Starting without the database.")
 
 
 def check_or_say(settings: Settings) -> None:
     """For commands that only look: a database that is away is said, one that is not ready is refused (DatabaseOld)."""
     from records.migrate import check
 
+    _or_say(settings, check, "Looking without the database.")
+
+
+def _or_say(settings: Settings, work: Callable[[Database], object], meanwhile: str) -> None:
     database = open_database(settings.database_url)
     try:
-        check(database)
+        work(database)
     except DatabaseGone as exc:
-        log.error("%s", exc)
+        log.error("%s %s", exc, meanwhile)
     finally:
         database.dispose()
 

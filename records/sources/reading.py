@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from records.custom import OWN
+from records.intake.filling import Rows
 from records.intake.rows import Cell, Meaning, Row
 
 
@@ -28,17 +29,9 @@ class Known:
     files: dict[str, FileSeen] = field(default_factory=dict)
 
 
-class Reading(Protocol):
+class Reading(Rows, Protocol):
     """A source that was opened. `since`, `files` and `kept` are right after the last row only."""
 
-    @property
-    def kind(self) -> str: ...
-    @property
-    def unit(self) -> str: ...
-    @property
-    def headers(self) -> tuple[str, ...]: ...
-    @property
-    def meanings(self) -> tuple[Meaning | None, ...]: ...
     @property
     def full(self) -> bool: ...  # whoever is in no row and not among `kept` is gone
     @property

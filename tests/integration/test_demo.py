@@ -13,7 +13,7 @@ import pytest
 READY = "Ctrl-C stops everything"
 
 
-@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGHUP], ids=lambda number: number.name)
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP], ids=lambda number: number.name)
 def test_a_demo_that_is_told_to_end_takes_all_that_it_started_with_it(tmp_path: Path, how: signal.Signals) -> None:
     command = [sys.executable, "-m", "ringcard.cli", "demo", "--port", "18790"]
     with subprocess.Popen(
