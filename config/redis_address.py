@@ -11,10 +11,11 @@ ssl_cert_reqs, ssl_check_hostname; for the sentinels themselves sentinel_usernam
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Literal
-from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
+from urllib.parse import parse_qsl, unquote, urlsplit
 
 SCHEMES = ("redis", "rediss", "unix", "sentinel", "cluster")
 PORT, SENTINEL_PORT = 6379, 26379
@@ -66,12 +67,12 @@ def read_address(url: str) -> RedisAddress:
     if scheme not in SCHEMES:
         raise ValueError(f"is no address; write one that begins with {' or '.join(f'{each}://' for each in SCHEMES)}")
     try:
+        if scheme == "sentinel":
+            return _many("sentinel", url)
+        if scheme == "cluster":
+            return _many("cluster", url)
         parts = urlsplit(url)
         options = dict(parse_qsl(parts.query))
-        if scheme == "sentinel":
-            return _many("sentinel", parts, options)
-        if scheme == "cluster":
-            return _many("cluster", parts, options)
         place = (parts.hostname or "localhost", PORT if parts.port is None else parts.port)
     except _Wrong:
         raise
@@ -96,10 +97,15 @@ class _Wrong(ValueError):
     """Says what to write instead."""
 
 
-def _many(kind: Literal["sentinel", "cluster"], parts: SplitResult, options: dict[str, str]) -> RedisAddress:
+def _many(kind: Literal["sentinel", "cluster"], url: str) -> RedisAddress:
+    """Several hosts are no URL of the standard, and Python 3.13 refuses brackets among them: they are read here."""
+    rest = url.partition("://")[2]
+    netloc = re.split("[/?#]", rest, maxsplit=1)[0]
+    parts = urlsplit(f"//{rest.removeprefix(netloc)}")
+    options = dict(parse_qsl(parts.query))
     if unknown := set(options) - set(_OPTIONS):
         raise _Wrong(f"has {min(unknown)} after the ?, which does nothing; known there: {', '.join(_OPTIONS)}")
-    before, _, hosts = parts.netloc.rpartition("@")
+    before, _, hosts = netloc.rpartition("@")
     username, _, password = before.partition(":")
     master, db = unquote(parts.path.strip("/")), options.pop("db", "")
     if kind == "sentinel" and (not master or "/" in master):

@@ -8,6 +8,7 @@ because a setting without effect is found only on the day it was needed.
 from __future__ import annotations
 
 import difflib
+import ipaddress
 import math
 import os
 import re
@@ -20,7 +21,9 @@ from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
-from config.card_fields import Field, Query, faults
+from config import display
+from config.card_fields import ROLES, Field, Query, faults
+from config.display import Display, Screen
 from config.redis_address import read_address
 
 DEFAULT_PATH = Path("ringcard.toml")
@@ -32,6 +35,18 @@ Policy = Literal["name", "route", "leave"]
 Allowed = Literal["off", "card", "name", "route"]
 """What a match of one tier may do; each allows what stands before it: nothing, the card on the screen and on phones,
 the name on the phone, ringing the manager."""
+
+
+Busy = Literal["skip", "ring"]
+Presence = Literal["ignore", "desk"]
+PopUp = Literal["never", "ringing", "answer"]
+"""When a caller's card comes up by itself on whatever page of the desk one has open."""
+
+Refusal = Literal["busy", "decline"]
+WORKER_NAME = re.compile(r"[A-Za-z0-9-]{1,40}")
+MOST_WORKERS = 32
+DESTINATION_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,39}")
+DESTINATION = re.compile(r"[A-Za-z0-9_.-]{1,80},[A-Za-z0-9_.+*#-]{1,80}")
 
 
 class SettingsError(Exception):
@@ -61,7 +76,40 @@ class Asterisk:
     password: str = ""
     password_file: str = ""  # read instead of password when set
     app: str = "ringcard"  # Stasis application name, as dialplan/ringcard.conf calls it
+    worker: str = ""  # names this process among those that share the calls (RINGCARD_SHARED); empty: one has them all
+    ari_workers: int = 1  # so many ari processes `ringcard run` starts
+    tracker_app: str = "ringcard-tracker"  # the one that hears of every call; two Asterisks may have the same
+    trunks: tuple[str, ...] = ()  # endpoints that lead outside; none: found out, see ari_app/trunks.py
     request_ms: int = 1000  # one ARI request may take this long
+    cel_file: str = ""  # what Asterisk itself writes of its channels, to complete the log of calls from; empty: not
+
+    @property
+    def calls_app(self) -> str:
+        """The application that calls of this process enter."""
+        return f"{self.app}-{self.worker}" if self.worker else self.app
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """A further Asterisk. What is not said here is as in [asterisk], but for the two files, which are its own."""
+
+    ari_url: str
+    username: str = ""
+    password: str = ""
+    password_file: str = ""
+    cel_file: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Ami:
+    """For names that come late; see docs/names.md."""
+
+    host: str = ""  # empty: AMI is not used
+    port: int = 5038
+    username: str = "ringcard"
+    password: str = ""
+    password_file: str = ""  # read instead of password when set
+    request_ms: int = 1000  # to connect, and for each answer
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,14 +130,19 @@ class Tiers:
     exact: Allowed = "route"  # the number itself is the customer's
     extension: Allowed = "route"  # with the same extension
     range: Allowed = "route"  # the number lies in a range of the customer's
-    probable: Allowed = "name"  # only the last digits are the same, of a number that could not be validated
+    probable: Allowed = "card"  # only the last digits are the same, of a number that could not be validated
 
 
 @dataclass(frozen=True, slots=True)
 class Routing:
     policy: Policy = "name"  # for a DID that [dids] does not name
     ring_s: int = 20  # the assigned manager's phone rings this long
-    group_ring_s: int = 20  # then the deputy's or the team's phones
+    group_ring_s: int = 20  # then the deputy's, that of who spoke with the customer last, the team's
+    last_spoke_days: int = 30  # how long somebody counts as that; 0: nobody does
+    busy: Busy = "skip"  # whether who talks is passed over, or hears that another call waits
+    presence: Presence = "ignore"  # whether who is not signed in at the desk is passed over
+    after: str = ""  # a destination for when nobody of the route answered; empty: the company's own way
+    blocked: Refusal = "busy"  # what a caller on the block list is told
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,10 +153,13 @@ class Desk:
     secret: str = ""  # signs sessions and card links; empty: made at first start, kept in data_dir
     secret_file: str = ""
     session_hours: int = 12
+    second_factor: tuple[str, ...] = ()  # roles that must have one
     link_minutes: int = 10  # how long a card link given to a phone works
+    pop_up: PopUp = "ringing"  # of who chose nothing else on their page of preferences
     dialplan_token: str = ""  # for GET /dialplan/...; empty: made at first start, kept in data_dir
     dialplan_token_file: str = ""
     dialplan_from: tuple[str, ...] = ("127.0.0.0/8", "::1/128")  # who may ask GET /dialplan/...
+    metrics_from: tuple[str, ...] = ("127.0.0.0/8", "::1/128")  # who may ask GET /metrics
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,6 +191,8 @@ class Did:
     """What happens with calls to one of the company's numbers."""
 
     policy: Policy = "name"
+    label: str = ""  # what calls to it are for, like "Sales"; {queue} of the template
+    template: str = ""  # of what phones show; empty: display.template
 
 
 Kind = Literal["sql", "vcards", "ldap", "push"]
@@ -189,17 +247,48 @@ class Settings:
     company: Company = field(default_factory=Company)
     store: Store = field(default_factory=Store)
     asterisk: Asterisk = field(default_factory=Asterisk)
+    ami: Ami = field(default_factory=Ami)
     lookup: Lookup = field(default_factory=Lookup)
     tiers: Tiers = field(default_factory=Tiers)
     routing: Routing = field(default_factory=Routing)
+    display: Display = field(default_factory=Display)
     desk: Desk = field(default_factory=Desk)
     agi: Agi = field(default_factory=Agi)
     log: Log = field(default_factory=Log)
     trunks: Mapping[str, Trunk] = field(default_factory=dict)
     dids: Mapping[str, Did] = field(default_factory=dict)
+    phones: Mapping[str, Screen] = field(default_factory=dict)  # by the endpoint's name
+    phone_models: Mapping[str, Screen] = field(default_factory=dict)  # by how the User-Agent begins
+    destinations: Mapping[str, str] = field(default_factory=dict)  # by name: "context,extension" of the dialplan
+    nodes: Mapping[str, Node] = field(default_factory=dict)  # further Asterisks beside [asterisk], by name
     fields: Mapping[str, Field] = field(default_factory=dict)  # of the card, built-in ones or new, by name
     queries: Mapping[str, Query] = field(default_factory=dict)  # that fill fields from other databases, by name
     sources: Mapping[str, Source] = field(default_factory=dict)
+
+    @property
+    def asterisks(self) -> Mapping[str, Asterisk]:
+        """Every Asterisk by the name of its node; first the one of [asterisk]."""
+        first = self.asterisk
+        return {first.node: first} | {
+            name: replace(
+                first,
+                node=name,
+                ari_url=node.ari_url,
+                username=node.username or first.username,
+                password=node.password or first.password,
+                cel_file=node.cel_file,
+            )
+            for name, node in self.nodes.items()
+        }
+
+    def at(self, node: str = "", worker: str = "") -> Settings:
+        """The settings of a process that serves this node (the first when none is named) as this worker.
+
+        AMI is the first's.
+        """
+        asterisk = self.asterisks[node or self.asterisk.node]
+        ami = self.ami if asterisk.node == self.asterisk.node else Ami()
+        return replace(self, asterisk=replace(asterisk, worker=worker or asterisk.worker), ami=ami)
 
     @property
     def orders(self) -> Mapping[str, int]:
@@ -278,8 +367,19 @@ def load(path: Path | None = None, environ: Mapping[str, str] = os.environ) -> S
     settings = replace(
         settings,
         asterisk=replace(
-            settings.asterisk, password=_secret(settings.asterisk.password, settings.asterisk.password_file, home)
+            settings.asterisk,
+            password=_secret(settings.asterisk.password, settings.asterisk.password_file, home),
+            cel_file=str(home / settings.asterisk.cel_file) if settings.asterisk.cel_file else "",
         ),
+        ami=replace(settings.ami, password=_secret(settings.ami.password, settings.ami.password_file, home)),
+        nodes={
+            name: replace(
+                node,
+                password=_secret(node.password, node.password_file, home),
+                cel_file=str(home / node.cel_file) if node.cel_file else "",
+            )
+            for name, node in settings.nodes.items()
+        },
         desk=replace(
             settings.desk,
             secret=_secret(settings.desk.secret, settings.desk.secret_file, home),
@@ -429,11 +529,30 @@ def _check(settings: Settings) -> None:
         raise SettingsError(
             f"company.currency = {settings.company.currency!r}; write the three-letter code, like 'USD'"
         )
-    for where, port in (("desk.port", settings.desk.port), ("agi.port", settings.agi.port)):
+    for where, networks in (
+        ("desk.dialplan_from", settings.desk.dialplan_from),
+        ("desk.metrics_from", settings.desk.metrics_from),
+    ):
+        for network in networks:
+            try:
+                ipaddress.ip_network(network, strict=False)
+            except ValueError:
+                raise SettingsError(
+                    f"{where} has {network!r}; write an address, or a network like '192.0.2.0/24'"
+                ) from None
+    for role in settings.desk.second_factor:
+        if role not in ROLES:
+            raise SettingsError(f"desk.second_factor has {role!r}; write some of {', '.join(map(repr, ROLES))}")
+    for where, port in (
+        ("desk.port", settings.desk.port),
+        ("agi.port", settings.agi.port),
+        ("ami.port", settings.ami.port),
+    ):
         if not 0 < port < 65536:
             raise SettingsError(f"{where} = {port}; write a port from 1 to 65535")
     for where, url, schemes in (
         ("asterisk.ari_url", settings.asterisk.ari_url, ("http", "https")),
+        *((f"nodes.{name}.ari_url", node.ari_url, ("http", "https")) for name, node in settings.nodes.items()),
         ("desk.public_url", settings.public_url, ("http", "https")),
         ("store.database_url", settings.database_url, ("sqlite", "postgresql+psycopg")),
     ):
@@ -444,8 +563,47 @@ def _check(settings: Settings) -> None:
         read_address(settings.store.redis_url or "unix:///")
     except ValueError as exc:
         raise SettingsError(f"store.redis_url = {settings.store.redis_url!r} {exc}") from None
+    _check_nodes(settings)
+    _check_destinations(settings)
+    _check_display(settings)
     _check_card(settings)
     _check_sources(settings)
+
+
+def _check_nodes(settings: Settings) -> None:
+    worker = settings.asterisk.worker
+    if worker and not WORKER_NAME.fullmatch(worker):
+        raise SettingsError(f"asterisk.worker = {worker!r}; write letters, digits and -, 40 at most")
+    if not 1 <= settings.asterisk.ari_workers <= MOST_WORKERS:
+        raise SettingsError(
+            f"asterisk.ari_workers = {settings.asterisk.ari_workers}; write a number from 1 to {MOST_WORKERS}"
+        )
+    if settings.asterisk.node in settings.nodes:
+        raise SettingsError(
+            f"nodes.{settings.asterisk.node} is asterisk.node as well; give each node a name of its own"
+        )
+
+
+def _check_destinations(settings: Settings) -> None:
+    for name, place in settings.destinations.items():
+        if not DESTINATION_NAME.fullmatch(name):
+            raise SettingsError(f"destinations.{name}: write the name in small letters, digits, - and _, 40 at most")
+        if not DESTINATION.fullmatch(place):
+            raise SettingsError(
+                f"destinations.{name} = {place!r}; write a context and an extension of your dialplan, "
+                'like "company-voicemail,100"'
+            )
+    after = settings.routing.after
+    if after and after not in settings.destinations:
+        near = _nearest(after, settings.destinations) if settings.destinations else ""
+        raise SettingsError(f"routing.after = {after!r} is no name of [destinations]{near}")
+
+
+def _check_display(settings: Settings) -> None:
+    templates = {f"dids.{number}.template": did.template for number, did in settings.dids.items() if did.template}
+    templates["display.template"] = settings.display.template
+    for fault in display.faults(templates, settings.phones, settings.phone_models):
+        raise SettingsError(fault)
 
 
 def _check_card(settings: Settings, read_files: bool = False) -> None:
