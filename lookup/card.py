@@ -62,6 +62,14 @@ class CardTask:
 
 
 @dataclass(frozen=True, slots=True)
+class Spoke:
+    """Who of our people last spoke with a customer."""
+
+    person: Person
+    at: str  # RFC 3339, UTC
+
+
+@dataclass(frozen=True, slots=True)
 class Card:
     customer_id: int
     version: int
@@ -82,6 +90,7 @@ class Card:
     last_task: CardTask | None = None
     external_id: str = ""  # the company's own; empty: none
     custom: Mapping[str, Any] = field(default_factory=dict, hash=False)  # values of the company's own fields, by name
+    spoke_last: Spoke | None = None
 
 
 ORDERS_SHOWN = 5

@@ -11,13 +11,14 @@ import asyncio
 import itertools
 import time
 from collections.abc import Callable, Collection, Iterable, Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from typing import Protocol
 
+from config.measures import LOOKUP_BOUNDS, Histogram
 from config.settings import Lookup, Tiers
 from lookup import card as card_bytes
 from lookup import matching, numbers
-from lookup.answers import Answer, Caller, Number, Source, Unavailable, Unknown, Withheld
+from lookup.answers import Answer, Caller, Found, Number, Source, Unavailable, Unknown, Withheld
 from lookup.breaker import Breaker, StoreGone
 from lookup.card import Match
 
@@ -135,12 +136,15 @@ class Counters:
     loaded: int = 0  # loads from the database that came back, in time or not
     stored: int = 0  # of these: the cache took them
 
+    answers: dict[tuple[str, str, str], int] = field(default_factory=dict)  # by answer, tier, and who knew it
+    took: Histogram = field(default_factory=lambda: Histogram(LOOKUP_BOUNDS))  # seconds
+
     @property
     def lookups(self) -> int:
         return sum(getattr(self, name) for name in ENDS)
 
 
-ENDS = tuple(itertools.takewhile(lambda name: name != "misses", (field.name for field in fields(Counters))))
+ENDS = tuple(itertools.takewhile(lambda name: name != "misses", (each.name for each in fields(Counters))))
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,6 +181,7 @@ class Engine:
         self._settings = settings
         self._own = frozenset(own)
         self._tiers = tiers
+        self._clock = clock
         self._ask_cache = Breaker(cache.name, "answering from the database", settings.breaker_s, clock)
         self._ask_source = Breaker(
             source.name, "calls whose number is not cached go on unnamed", settings.breaker_s, clock
@@ -186,18 +191,28 @@ class Engine:
 
     async def find(self, caller: Caller, budget_s: float) -> Answer:
         """Who this is, within `budget_s` seconds of now. Never raises (cancellation passes through)."""
+        began = self._clock()
+        answer, source = await self._answer(caller, budget_s)
+        self.counters.took.observe(self._clock() - began)
+        kind = type(answer).__name__.lower()
+        end = (kind, answer.tier if isinstance(answer, Found) else "", source)
+        self.counters.answers[end] = self.counters.answers.get(end, 0) + 1
+        return answer
+
+    async def _answer(self, caller: Caller, budget_s: float) -> tuple[Answer, str]:
+        """The answer, and who knew it: a Source, or empty when nobody was asked or could say."""
         hidden = numbers.withheld(caller)
         if hidden:
             self.counters.withheld += 1
-            return Withheld(hidden)
+            return Withheld(hidden), ""
         number = numbers.read(caller.number, self._plans.get(caller.trunk) or self._plans[""])
         if (number.match_key or number.tail) in self._own:
             self.counters.own += 1
-            return Unknown(number, "one of the company's own numbers")
+            return Unknown(number, "one of the company's own numbers"), ""
         key = key_of(number)
         if not key:
             self.counters.not_a_number += 1
-            return Unknown(number, "not a number of the outside world")
+            return Unknown(number, "not a number of the outside world"), ""
         return await self._find(key, number, budget_s)
 
     async def forget(
@@ -233,7 +248,12 @@ class Engine:
         """Stores that are being left alone now, with the reason; for the health page."""
         return {store.name: store.gone for store in (self._ask_cache, self._ask_source) if store.gone}
 
-    async def _find(self, key: str, number: Number, budget_s: float) -> Answer:
+    @property
+    def stores(self) -> tuple[str, str]:
+        """The names of the cache and of the source."""
+        return self._ask_cache.name, self._ask_source.name
+
+    async def _find(self, key: str, number: Number, budget_s: float) -> tuple[Answer, str]:
         try:
             async with asyncio.timeout(budget_s):
                 looked = await self._remembered(key) or await self._loaded(key, number)
@@ -241,12 +261,12 @@ class Engine:
                     looked = await self._with_extension(number, looked)
         except TimeoutError:
             self.counters.late += 1
-            return Unavailable(number, f"no answer within {budget_s * 1000:.0f} ms")
+            return Unavailable(number, f"no answer within {budget_s * 1000:.0f} ms"), ""
         if isinstance(looked, StoreGone):
             self.counters.unavailable += 1
-            return Unavailable(number, looked.reason)
+            return Unavailable(number, looked.reason), ""
         self._count(looked)
-        return matching.choose(number, looked.matches, looked.source, self._tiers)
+        return matching.choose(number, looked.matches, looked.source, self._tiers), looked.source
 
     async def _remembered(self, key: str, *, again: bool = False) -> _Looked | None:
         try:

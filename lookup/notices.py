@@ -30,6 +30,7 @@ class RungPhone:
     started_ms: int = 0
     answered_ms: int = 0
     outcome: str = ""  # as a leg's in the log; empty while it rings
+    outside: bool = False  # beyond a trunk; the endpoint is the number that was dialled
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,16 +60,30 @@ class LiveCall:
     ended_ms: int = 0
     outcome: str = ""
     uniqueid: str = ""  # the caller's channel
-    caller_key: str = ""  # match_key; empty when withheld or not validated
+    caller_key: str = ""  # match_key of the customer's side; empty when withheld or not validated
+    caller_endpoint: str = ""  # the company's phone that called, of outbound and internal calls
+    parked: str = ""  # the parking lot in which the caller waits
+    merged_into: str = ""  # call_id of the conversation that this one became a part of
+
+    @property
+    def customer_number(self) -> str:
+        """The number of whoever is outside."""
+        return self.called_number if self.direction == "outbound" else self.caller_number
+
+    @property
+    def is_nobodys(self) -> bool:
+        """Nobody had the number when it was looked up; somebody may have it by now."""
+        return self.answer == "unknown" and bool(self.customer_number) and not (self.customer_ids or self.customer_id)
 
 
 @dataclass(frozen=True, slots=True)
 class Notice:
     kind: Kind
     at_ms: int
-    call: LiveCall | None  # None only for card_changed and task_due
+    call: LiveCall | None  # None only for card_changed (of nobody: who has the number of a live call) and task_due
     customer_id: int | None = None
     task_id: int | None = None
+    user_id: int | None = None  # whom it concerns alone: of task_due, the person responsible
 
 
 def to_bytes(value: Notice | LiveCall) -> bytes:

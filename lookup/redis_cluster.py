@@ -23,6 +23,9 @@ from lookup.redis_link import Refused, Word
 from lookup.redis_node import RedisNode
 
 SLOTS = 16384
+VOUCHED = "rc1:{calls}:vouched"
+"""The run_ids of the masters whose cards were last known to be true, with blanks between: see `RedisNode.vouch`."""
+
 READ_AGAIN_S = 0.5
 """Where the slots are is read at most so often."""
 
@@ -121,7 +124,8 @@ class ClusterCards:
         return max(fullness_of(facts_of(each)) for each in told)
 
     async def vouch(self, server: str) -> None:
-        """Nobody asks for it here: a node that takes over is told what changed within a second, and read meanwhile."""
+        """A node of which this was not said is not read: it may be a replica that took over, or have come back old."""
+        unless_gone(await self._ask_each([(VOUCHED, ("SET", VOUCHED, server))]))
 
     async def server(self) -> str:
         """Every master that answers; one that is gone stands there as a blank, so its return is a change as well."""
@@ -237,11 +241,15 @@ class ClusterCards:
 
     def _node(self, place: Place) -> _Node:
         if place not in self._nodes:
-            redis = RedisNode(self._address.at(place), self._answer_s, self._near, in_cluster=True)
+            redis = RedisNode(self._address.at(place), self._answer_s, self._near, self._vouched)
             name = f"redis {place[0]}:{place[1]}"
             resting = Breaker(name, "its numbers are answered from the database", self._rest_s, time.monotonic)
             self._nodes[place] = _Node(redis, resting)
         return self._nodes[place]
+
+    async def _vouched(self) -> bytes | None:
+        answer = await self._ask(VOUCHED, "GET", VOUCHED)
+        return None if isinstance(answer, _Declined) else answer
 
     def _read_soon(self) -> None:
         if self._reading is None and time.monotonic() >= self._read_at + READ_AGAIN_S:

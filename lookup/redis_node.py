@@ -22,25 +22,35 @@ log = logging.getLogger(__name__)
 VOUCHED = "rc1:vouched"
 """The run_id of the server whose cards were last known to be true: see `RedisNode.vouch`."""
 
+OLDER = "this may be an older copy of redis: it is not read until the worker has told it what changed"
+
 Where = Callable[[], Awaitable[RedisAddress]]
 """Which server it is now. Raises StoreGone."""
+
+Vouched = Callable[[], Awaitable[bytes | None]]
+"""The run_ids of the servers whose cards are known to be true; None when nobody has said so yet. Raises StoreGone."""
 
 
 class RedisNode:
     """`answer_s`: what one answer may take; then the connection is dropped and StoreGone raised. `near`: keys kept in
-    the process, 0 for none. Where the address is to be found out first (`where`), it must be a master's. `in_cluster`:
-    keys of one moment may be of different slots, and are asked for one by one."""
+    the process, 0 for none. Where the address is to be found out first (`where`), it must be a master's. `vouched`: of
+    a node of a cluster, which cannot say it by itself; keys of one moment may then be of different slots, and are asked
+    for one by one."""
 
-    def __init__(self, where: RedisAddress | Where, answer_s: float, near: int = 0, in_cluster: bool = False) -> None:
+    def __init__(
+        self, where: RedisAddress | Where, answer_s: float, near: int = 0, vouched: Vouched | None = None
+    ) -> None:
         self._where = where
         self._answer_s = answer_s
-        self._in_cluster = in_cluster
+        self._vouched = vouched
         self._most_near = near
         self._near: NearCards | None = None  # of the connection below
         self._doubted = b""  # the run_id of a server whose cards may be from before; empty: they are believed
+        self._said_to_be_older = b""
         self._link: RedisLink | None = None
         self._opening: asyncio.Task[RedisLink] | None = None
-        self._wanted: list[tuple[str, asyncio.Future[bytes | None]]] = []  # in this turn of the loop
+        self._wanted: _Wanted = []  # in this turn of the loop
+        self._finding_out: set[asyncio.Task[None]] = set()
 
     async def get(self, key: str) -> bytes | None:
         """The value, which is empty when the key was forgotten; None when there is none. Raises StoreGone."""
@@ -104,9 +114,10 @@ class RedisNode:
 
     async def close(self) -> None:
         self.drop("closed")
-        if self._opening:
-            self._opening.cancel()
-            await asyncio.gather(self._opening, return_exceptions=True)
+        waiting = [*self._finding_out, *([self._opening] if self._opening else ())]
+        for task in waiting:
+            task.cancel()
+        await asyncio.gather(*waiting, return_exceptions=True)
         if self._link:
             await self._link.lost
 
@@ -123,17 +134,22 @@ class RedisNode:
         if not isinstance(self._where, RedisAddress) and (await link.ask("ROLE"))[0] != b"master":
             raise StoreGone("the server that the sentinels named is no master yet")
         await self._track(link)
-        self._doubted = b"" if self._in_cluster else await self._doubtful(link)
+        self._doubted = await self._doubtful(link)
 
     async def _doubtful(self, link: RedisLink) -> bytes:
+        """The server's run_id when its cards may be from before. Of a node of a cluster that is found out when it is
+        asked for a card, for another node is to be asked then."""
         try:
-            info, vouched = await asyncio.gather(link.ask("INFO", "server"), link.ask("GET", VOUCHED))
+            info = await link.ask("INFO", "server")
+            run_id: bytes = info.partition(b"run_id:")[2].partition(b"\r")[0]
+            if self._vouched:
+                return run_id
+            vouched = await link.ask("GET", VOUCHED)
         except Refused:  # a user who may not ask for this
             return b""
-        run_id: bytes = info.partition(b"run_id:")[2].partition(b"\r")[0]
         if vouched is None or vouched == run_id:
             return b""
-        log.info("this may be an older copy of redis: it is not read until the worker has told it what changed")
+        log.info(OLDER)
         return run_id
 
     async def _track(self, link: RedisLink) -> None:
@@ -141,7 +157,7 @@ class RedisNode:
         self._near = None
         if not self._most_near:
             return
-        of_master = self._in_cluster or not isinstance(self._where, RedisAddress)
+        of_master = self._vouched is not None or not isinstance(self._where, RedisAddress)
         near = NearCards(link, self._most_near, of_master)
         try:
             await link.ask("HELLO", 3)  # only then are changes told on this connection, in their place
@@ -158,31 +174,73 @@ class RedisNode:
 
     def _ask_for_wanted(self, link: RedisLink, near: NearCards | None) -> None:
         wanted, self._wanted = self._wanted, []
+        if self._doubted and self._vouched:
+            task = asyncio.create_task(self._ask_when_vouched(self._vouched, link, near, wanted))
+            self._finding_out.add(task)
+            task.add_done_callback(self._finding_out.discard)
+        elif self._doubted:
+            self._ask_if_vouched(link, near, wanted)
+        elif self._vouched:
+            link.send_all([(("GET", key), partial(_hand_out, near, key, future)) for key, future in wanted])
+        else:
+            link.send(("MGET", *(key for key, _ in wanted)), partial(_hand_out_all, near, wanted))
 
-        def hand_out(key: str, answer: Any, future: asyncio.Future[bytes | None]) -> None:
-            if near and isinstance(answer, bytes):
-                near.keep(key, answer)
-            hand_over(answer, future)
-
-        def hand_out_all(answers: Any) -> None:
-            gone = isinstance(answers, StoreGone)
-            for i, (key, future) in enumerate(wanted):
-                hand_out(key, answers if gone else answers[i], future)
-
-        def hand_out_vouched(answers: Any) -> None:
+    def _ask_if_vouched(self, link: RedisLink, near: NearCards | None, wanted: _Wanted) -> None:
+        def hand_out(answers: Any) -> None:
             if isinstance(answers, StoreGone):
-                hand_out_all(answers)
+                _hand_out_all(near, wanted, answers)
             elif answers.pop() == self._doubted:
                 self._doubted = b""
-                hand_out_all(answers)
+                _hand_out_all(near, wanted, answers)
             else:
-                for _, future in wanted:
-                    hand_over(None, future)
+                _hand_out_nothing(wanted)
 
-        keys = [key for key, _ in wanted]
-        if self._doubted:
-            link.send(("MGET", *keys, VOUCHED), hand_out_vouched)
-        elif self._in_cluster:
-            link.send_all([(("GET", key), partial(hand_out, key, future=future)) for key, future in wanted])
-        else:
-            link.send(("MGET", *keys), hand_out_all)
+        link.send(("MGET", *(key for key, _ in wanted), VOUCHED), hand_out)
+
+    async def _ask_when_vouched(
+        self, vouched: Vouched, link: RedisLink, near: NearCards | None, wanted: _Wanted
+    ) -> None:
+        doubted = self._doubted
+        try:
+            async with asyncio.timeout(self._answer_s / 2):
+                told = await vouched()
+        except (StoreGone, TimeoutError):
+            told = b""
+        except asyncio.CancelledError:
+            _hand_out_all(near, wanted, StoreGone("closed"))
+            raise
+        if told is not None and doubted not in told.split():
+            if doubted != self._said_to_be_older:
+                log.info(OLDER)
+            self._said_to_be_older = doubted
+            # It is asked all the same, for it may refuse: a node that does is not back.
+            link.send_all([(("EXISTS", key), partial(_hand_out_refusal, future)) for key, future in wanted])
+            return
+        if doubted == self._doubted:
+            self._doubted = b""
+        link.send_all([(("GET", key), partial(_hand_out, near, key, future)) for key, future in wanted])
+
+
+_Wanted = list[tuple[str, asyncio.Future[bytes | None]]]
+
+
+def _hand_out(near: NearCards | None, key: str, future: asyncio.Future[bytes | None], answer: Any) -> None:
+    if near and isinstance(answer, bytes):
+        near.keep(key, answer)
+    hand_over(answer, future)
+
+
+def _hand_out_all(near: NearCards | None, wanted: _Wanted, answers: Any) -> None:
+    gone = isinstance(answers, StoreGone)
+    for i, (key, future) in enumerate(wanted):
+        _hand_out(near, key, future, answers if gone else answers[i])
+
+
+def _hand_out_nothing(wanted: _Wanted) -> None:
+    """As if no card was there."""
+    for _, future in wanted:
+        hand_over(None, future)
+
+
+def _hand_out_refusal(future: asyncio.Future[bytes | None], answer: Any) -> None:
+    hand_over(answer if isinstance(answer, StoreGone) else None, future)

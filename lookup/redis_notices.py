@@ -1,8 +1,8 @@
 """Notices in Redis: the live calls as a hash, the notices as a stream, both changed by one script.
 
 Publishing never waits: notices gather here and a task of our own writes them. While Redis is away the latest state of
-each call is kept, and when it is back, perhaps empty, every call that still lives is published again; a state that is
-there already is not published twice, because each carries its version.
+each call is kept, and when it is back, perhaps empty, every call that is still followed is published again; a state
+that is there already is not published twice, because each carries its version.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from typing import Any
 
 from redis.exceptions import RedisError
@@ -26,6 +26,7 @@ log = logging.getLogger(__name__)
 LIVE = "rc1:{calls}:live"  # call_id -> LiveCall as JSON
 ENDED = "rc1:{calls}:ended"  # call_id by the moment of its end, for forgetting it
 STREAM = "rc1:{calls}:notices"  # field n: a Notice as JSON
+HEARD = "rc1:{calls}:heard"  # node -> when its Asterisk was last heard of, by Redis's clock
 
 ENDED_KEPT_MS = 60_000  # a browser that reloads still sees that a call has just ended
 KEPT_IN_STREAM = 10_000
@@ -65,17 +66,28 @@ return 1
 
 _SNAPSHOT = "return {redis.call('HVALS', KEYS[1]), redis.call('XREVRANGE', KEYS[2], '+', '-', 'COUNT', 1)}"
 
+_HEARD = "redis.call('HSET', KEYS[1], ARGV[1], redis.call('TIME')[1])"
+
+_SILENT = """
+local now, silent = tonumber(redis.call('TIME')[1]), {}
+for i = 1, #ARGV do silent[i] = now - tonumber(redis.call('HGET', KEYS[1], ARGV[i]) or 0) end
+return silent
+"""
+
 _WHO = "return string.match(redis.call('INFO', 'server'), 'run_id:(%w+)')"
 """The server that has the key; in a cluster it is one of several."""
 
 
 class RedisNotices:
-    """Publish, follow and look at the live calls. To be made inside a running event loop; connects when it is used."""
+    """Publish, follow and look at the live calls. To be made inside a running event loop; connects when it is used.
 
-    def __init__(self, url: str) -> None:
+    `living`: the last notice of each call that the publisher follows; a Redis that may be empty gets them all.
+    """
+
+    def __init__(self, url: str, living: Callable[[], Iterable[Notice]] = tuple) -> None:
         self._redis = open_client(url, connect_s=ANSWER_S, answer_s=ANSWER_S + BLOCK_MS / 1000)
         self._waiting: dict[str, Notice] = {}  # by what it is about, oldest first
-        self._living: dict[str, Notice] = {}  # the last one published of each call that has not ended
+        self._living = living
         self._wake = asyncio.Event()
         self._server = b""  # who answered last, and when to look again
         self._look_at = 0.0
@@ -83,11 +95,21 @@ class RedisNotices:
         self._gone = ""
         self.given_up = 0  # notices dropped because too many waited
 
+    @property
+    def waiting(self) -> int:
+        """Notices that are not published yet."""
+        return len(self._waiting)
+
+    @property
+    def gone(self) -> str:
+        """Why nothing can be published now; empty while it can, or while nothing was to be."""
+        return self._gone
+
     # --- publishing
 
     def publish(self, notice: Notice) -> None:
         """Take the notice and return at once. Of several waiting ones about one call the last is published."""
-        about = notice.call.call_id if notice.call else f"{notice.kind} {notice.customer_id} {notice.task_id}"
+        about = _about(notice)
         self._waiting.pop(about, None)
         if len(self._waiting) >= WAITING:
             self._waiting.pop(next(iter(self._waiting)))
@@ -124,7 +146,7 @@ class RedisNotices:
         async with asyncio.timeout(ANSWER_S):
             server = await self._redis.eval(_WHO, 1, STREAM)
         if server != self._server:
-            self._waiting = {**self._living, **self._waiting}
+            self._waiting = {_about(notice): notice for notice in self._living()} | self._waiting
         self._server, self._look_at = server, now + LOOK_EVERY_S
 
     async def _write_waiting(self) -> None:
@@ -134,7 +156,6 @@ class RedisNotices:
                 await self._write(notice)
             if self._waiting.get(about) is notice:  # else a later one came meanwhile
                 del self._waiting[about]
-            self._remember(about, notice)
         self._wake.clear()
 
     async def _write(self, notice: Notice) -> None:
@@ -143,11 +164,22 @@ class RedisNotices:
         tail = (notices.to_bytes(notice), notice.at_ms - ENDED_KEPT_MS, KEPT_IN_STREAM)
         await self._redis.eval(_PUBLISH, 3, LIVE, ENDED, STREAM, *head, *tail)
 
-    def _remember(self, about: str, notice: Notice) -> None:
-        if notice.call and not notice.call.ended_ms:
-            self._living[about] = notice
-        else:
-            self._living.pop(about, None)
+    # --- nodes
+
+    async def hear(self, node: str) -> None:
+        """The Asterisk of this name answers. Raises StoreGone."""
+        await self._asked(_HEARD, node)
+
+    async def silent_s(self, nodes: Sequence[str]) -> dict[str, int]:
+        """For how many seconds nothing was heard of each; very many, when never. Raises StoreGone."""
+        return dict(zip(nodes, await self._asked(_SILENT, *nodes), strict=True))
+
+    async def _asked(self, script: str, *values: str) -> Any:
+        try:
+            async with asyncio.timeout(ANSWER_S):
+                return await self._redis.eval(script, 1, HEARD, *values)
+        except (RedisError, OSError, TimeoutError) as exc:
+            raise StoreGone(_why(exc)) from exc
 
     # --- following
 
@@ -216,6 +248,10 @@ class RedisNotices:
         if self._gone:
             log.warning("redis is back; live calls are published again")
         self._gone = ""
+
+
+def _about(notice: Notice) -> str:
+    return notice.call.call_id if notice.call else f"{notice.kind} {notice.customer_id} {notice.task_id}"
 
 
 def _why(exc: BaseException) -> str:

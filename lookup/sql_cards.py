@@ -45,6 +45,7 @@ from records.database import open_database, speaking_plainly
 from records.errors import DatabaseGone
 from records.ranges import MOST_OPEN, covering, prefixes_of
 from records.tables import (
+    CallRow,
     Customer,
     Endpoint,
     EndpointPerson,
@@ -85,8 +86,7 @@ class SqlCards:
     async def fetch(self, number: Number) -> tuple[Match, ...]:
         if not number.match_key:
             return await self._run(lambda connection: self._by_tail.matches(connection, {"tail": number.tail}))
-        values = {"key": number.match_key, "ext": number.ext, "same": unfolded(number.match_key)[1]}
-        values |= zip(PREFIXES, prefixes_of(number.match_key), strict=True)
+        values = asking_for(number)
         return await self._run(lambda connection: self._by_match_key.matches(connection, values))
 
     async def fetch_many(self, match_keys: Collection[str]) -> dict[str, tuple[Match, ...]]:
@@ -164,6 +164,12 @@ class SqlCards:
         while self._idle:
             with suppress(IndexError):
                 self._idle.pop().close()
+
+
+def asking_for(number: Number) -> Mapping[str, Any]:
+    """The values for the statement that finds the customers of a number."""
+    values = {"key": number.match_key, "ext": number.ext, "same": unfolded(number.match_key)[1]}
+    return values | dict(zip(PREFIXES, prefixes_of(number.match_key), strict=True))
 
 
 class _Compiled:
@@ -326,6 +332,7 @@ def _card(json: _Json, order: ColumnElement[int]) -> ColumnElement[Any]:
         last_task=_last_task(json),
         external_id=func.coalesce(Customer.external_id, ""),
         custom=json.kept(Customer.custom),
+        spoke_last=_spoke_last(json),
     )
 
 
@@ -371,6 +378,21 @@ def _deputy(json: _Json) -> ColumnElement[Any]:
         select(_person(json, deputy))
         .join(manager, manager.deputy_id == deputy.id)
         .where(manager.id == Customer.manager_id)
+        .correlate(Customer)
+    )
+
+
+def _spoke_last(json: _Json) -> ColumnElement[Any]:
+    """Who of our people answered the last call of this customer that somebody did."""
+    colleague = aliased(User)
+    spoke = json.object(person=_person(json, colleague), at=json.moment(CallRow.answered_at))
+    return json.one(
+        select(spoke)
+        .select_from(CallRow)
+        .join(colleague, colleague.id == CallRow.answered_by_id)
+        .where(CallRow.customer_id == Customer.id, CallRow.answered_by_id.is_not(None))
+        .order_by(CallRow.answered_at.desc())
+        .limit(1)
         .correlate(Customer)
     )
 
