@@ -11,15 +11,17 @@ from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar, cast
 
-from sqlalchemy import ColumnElement, CursorResult, Engine, Select, delete, select, update
+from sqlalchemy import ColumnElement, CursorResult, Engine, Select, delete, func, select, update
 from sqlalchemy.orm import Session
 
+from records.customers import adopt_calls, callers_of_nobody
 from records.database import reading, speaking_plainly, writing
 from records.numbers import Reader
-from records.tables import Change, Customer, EndpointPerson, NumberChoice, Task, User
+from records.tables import Change, Customer, EndpointPerson, NumberChoice, NumberRange, PhoneNumber, Task, User
 from records.touched import Touched, lookups_of
 
 AT_ONCE = 500
+MOST_COUNTED = 100_000
 KEPT = timedelta(minutes=10)
 
 T = TypeVar("T")
@@ -37,6 +39,12 @@ def pending(engine: Engine) -> Sequence[Change]:
     waiting = select(Change).where(Change.done_at.is_(None)).order_by(Change.id).limit(AT_ONCE)
     with reading(engine) as session:
         return session.scalars(waiting).all()
+
+
+def waiting(session: Session) -> int:
+    """How many changes are not done; of more than MOST_COUNTED so many."""
+    some = select(Change.id).where(Change.done_at.is_(None)).limit(MOST_COUNTED).subquery()
+    return session.scalar(select(func.count()).select_from(some)) or 0
 
 
 def touched_by(engine: Engine, changes: Sequence[Change], read_number: Reader) -> Iterator[Touched]:
@@ -63,6 +71,24 @@ def touched_by(engine: Engine, changes: Sequence[Change], read_number: Reader) -
             touched = lookups_of(session, ids)
         yield touched
         last = ids[-1] if len(ids) == AT_ONCE else None
+
+
+def entered(engine: Engine, changes: Sequence[Change]) -> None:
+    """Earlier calls of nobody become the customers' whose numbers were entered or changed, by whatever program."""
+    numbers, ranges = _set(change.number_id for change in changes), _set(change.range_id for change in changes)
+    if not numbers and not ranges:
+        return
+    with reading(engine) as session:
+        keys = session.scalars(select(PhoneNumber.match_key).where(PhoneNumber.id.in_(numbers)))
+        spans = session.execute(
+            select(NumberRange.prefix, NumberRange.open_digits).where(NumberRange.id.in_(ranges))
+        ).all()
+        of_nobody = callers_of_nobody(
+            session, [key for key in keys if key], [(prefix, count) for prefix, count in spans if prefix and count]
+        )
+    for key in of_nobody:
+        with writing(engine) as session:  # short, so that nobody waits long
+            adopt_calls(session, [key], ())
 
 
 def done(engine: Engine, changes: Sequence[Change]) -> None:

@@ -17,8 +17,8 @@ from sqlalchemy.orm import Session, selectinload
 from records.calls import calls_of_customer
 from records.custom import OWN, with_values
 from records.errors import Conflict, NotFound, Refused
+from records.history import kept_of, note, note_number
 from records.numbers import Reader, phone_number
-from records.pages import Page, at_most, cursor, values_of
 from records.ranges import Span, covering, is_range, number_range, prefixes_of
 from records.rows import row
 from records.sources.owned import refuse_of_a_source
@@ -99,7 +99,7 @@ def new_customer(
     _apply(session, customer, {"name": name, **fields})
     for item in numbers:
         raw, label = (item, "") if isinstance(item, str) else item
-        _give(session, customer, read_number, raw, label)
+        give_number(session, customer, read_number, raw, label)
     session.add(customer)
     return customer
 
@@ -112,15 +112,18 @@ def settle(session: Session, new: Sequence[Customer]) -> Touched:
     return touched
 
 
-def attach_number(session: Session, read_number: Reader, customer_id: int, raw: str, label: str = "") -> Touched:
+def attach_number(
+    session: Session, read_number: Reader, customer_id: int, raw: str, label: str = "", by_id: int | None = None
+) -> Touched:
     """One more number, or range; nothing changes when the customer has it. Raises NotFound, Refused (a source's
     customer)."""
     customer = row(session, Customer, customer_id, "customer")
     refuse_of_a_source(session, customer, {"numbers"})
-    given = _give(session, customer, read_number, raw, label)
+    given = give_number(session, customer, read_number, raw, label)
     if given is None:
         return Touched()
     session.flush()
+    note_number(session, customer_id, None, given, by_id)
     if isinstance(given, NumberRange):
         adopt_calls(session, (), [(given.prefix or "", given.open_digits or 0)])
     elif given.match_key:
@@ -128,13 +131,14 @@ def attach_number(session: Session, read_number: Reader, customer_id: int, raw: 
     return touch(session, [customer_id])
 
 
-def detach_number(session: Session, customer_id: int, number_id: int) -> Touched:
-    """One number less. Raises NotFound."""
+def detach_number(session: Session, customer_id: int, number_id: int, by_id: int | None = None) -> Touched:
+    """One number less. Raises NotFound, Refused (a source's customer)."""
     number = session.get(PhoneNumber, number_id)
     if number is None or number.customer_id != customer_id:
         raise NotFound(f"the customer {customer_id} has no number with the id {number_id}")
     refuse_of_a_source(session, number.customer, {"numbers"})
     before = touch(session, [customer_id])
+    note_number(session, customer_id, number, None, by_id)
     number.customer.numbers.remove(number)
     session.execute(
         delete(NumberChoice).where(NumberChoice.match_key == number.match_key, NumberChoice.customer_id == customer_id)
@@ -143,20 +147,42 @@ def detach_number(session: Session, customer_id: int, number_id: int) -> Touched
     return before
 
 
-def detach_range(session: Session, customer_id: int, range_id: int) -> Touched:
-    """One range less. Raises NotFound."""
+def detach_range(session: Session, customer_id: int, range_id: int, by_id: int | None = None) -> Touched:
+    """One range less. Raises NotFound, Refused (a source's customer)."""
     span = session.get(NumberRange, range_id)
     if span is None or span.customer_id != customer_id:
         raise NotFound(f"the customer {customer_id} has no range of numbers with the id {range_id}")
     refuse_of_a_source(session, span.customer, {"numbers"})
     before = touch(session, [customer_id])
+    note_number(session, customer_id, span, None, by_id)
     span.customer.ranges.remove(span)
     session.flush()
     return before
 
 
+def label_number(session: Session, number: PhoneNumber | NumberRange, label: str, by_id: int | None = None) -> Touched:
+    """What kind of number, or range, it is: work, mobile, home. Raises Refused (a source's customer)."""
+    if number.label == label.strip():
+        return Touched()
+    refuse_of_a_source(session, number.customer, {"numbers"})
+    before, number.label = number.label, label.strip()
+    note_number(session, number.customer_id, number, number, by_id, label_before=before)
+    return touch(session, [number.customer_id])
+
+
+def hold(session: Session, customer: Customer, version: int) -> None:
+    """Until the transaction ends nobody else changes the customer. Raises Conflict: somebody has since `version`."""
+    same = update(Customer).where(Customer.id == customer.id, Customer.version == version)
+    if session.execute(same.values(version=Customer.version).returning(Customer.id)).first() is None:
+        raise Conflict(f"somebody changed {customer.name} meanwhile; look at it again, then make your change")
+
+
 def change_customer(
-    session: Session, customer_id: int, changes: Mapping[str, Any], if_version: int | None = None
+    session: Session,
+    customer_id: int,
+    changes: Mapping[str, Any],
+    if_version: int | None = None,
+    by_id: int | None = None,
 ) -> tuple[Customer, Touched]:
     """Changes fields of CHANGEABLE. With `if_version` only when nobody changed the customer since that version.
 
@@ -166,10 +192,10 @@ def change_customer(
     customer = row(session, Customer, customer_id, "customer")
     refuse_of_a_source(session, customer, _changed(customer, changes))
     if if_version is not None:
-        same = update(Customer).where(Customer.id == customer_id, Customer.version == if_version)
-        if session.execute(same.values(version=Customer.version).returning(Customer.id)).first() is None:
-            raise Conflict(f"somebody changed {customer.name} meanwhile; look at it again, then make your change")
+        hold(session, customer, if_version)
+    before = kept_of(session, customer)
     _apply(session, customer, changes)
+    note(session, customer_id, before, kept_of(session, customer), by_id)
     touched = touch(session, [customer_id])
     session.refresh(customer)
     return customer, touched
@@ -218,27 +244,6 @@ def customers_with(session: Session, match_key: str) -> Sequence[Customer]:
     ).all()
 
 
-def list_customers(
-    session: Session, *, search: str = "", manager_id: int | None = None, after: str = "", limit: int = 50
-) -> Page[Customer]:
-    """By name. `search` is the beginning of a word of the name or the company, or some digits of a number.
-
-    Raises Refused for an `after` that is not ours.
-    """
-    wanted = select(Customer).options(*_WITH_NUMBERS)
-    if search.strip():
-        wanted = wanted.where(_matches(search.strip()))
-    if manager_id is not None:
-        wanted = wanted.where(Customer.manager_id == manager_id)
-    if after:
-        name, last_id = values_of(after, str, int)
-        wanted = wanted.where(or_(Customer.name > name, and_(Customer.name == name, Customer.id > last_id)))
-    count = at_most(limit)
-    rows = session.scalars(wanted.order_by(Customer.name, Customer.id).limit(count + 1)).all()
-    more = cursor(rows[count - 1].name, rows[count - 1].id) if len(rows) > count else ""
-    return Page(tuple(rows[:count]), more)
-
-
 _WITH_NUMBERS = (
     selectinload(Customer.numbers),
     selectinload(Customer.ranges),
@@ -280,10 +285,10 @@ def _apply(session: Session, customer: Customer, changes: Mapping[str, Any]) -> 
             raise Conflict(f"the external id {customer.external_id} belongs to {other.name}")
 
 
-def _give(
+def give_number(
     session: Session, customer: Customer, read_number: Reader, raw: str, label: str
 ) -> PhoneNumber | NumberRange | None:
-    """A number or a range to a customer; None: they have it already. Raises Refused."""
+    """A number or a range to a customer; None: they have it already. Leaves the rest to the caller. Raises Refused."""
     if is_range(raw):
         span = number_range(raw, read_number, label)
         if any((known.prefix, known.open_digits) == (span.prefix, span.open_digits) for known in customer.ranges):
@@ -320,13 +325,20 @@ def _same(numbers: Iterable[PhoneNumber], number: PhoneNumber) -> PhoneNumber | 
 def adopt_calls(session: Session, keys: Collection[str], spans: Collection[Span]) -> None:
     """Earlier calls of nobody, from these match_keys and ranges, become the customer's who has the number, where nobody
     else has it."""
-    callers = [CallRow.caller_key.in_(keys), *map(_calls_in, spans)]
-    of_nobody = select(CallRow.caller_key).where(or_(*callers), CallRow.customer_id.is_(None)).distinct()
-    for key in filter(None, session.scalars(of_nobody).all()):
+    for key in callers_of_nobody(session, keys, spans):
         owners = _owners(session, key)
         if len(owners) == 1:
             mine = update(CallRow).where(CallRow.caller_key == key, CallRow.customer_id.is_(None))
             session.execute(mine.values(customer_id=owners[0]))
+
+
+def callers_of_nobody(session: Session, keys: Collection[str], spans: Collection[Span]) -> Sequence[str]:
+    """Of these match_keys and ranges those from which calls came that are no customer's."""
+    if not keys and not spans:
+        return ()
+    callers = [CallRow.caller_key.in_(keys), *map(_calls_in, spans)]
+    of_nobody = select(CallRow.caller_key).where(or_(*callers), CallRow.customer_id.is_(None)).distinct()
+    return [key for key in session.scalars(of_nobody) if key]
 
 
 def _calls_in(span: Span) -> ColumnElement[bool]:
@@ -346,15 +358,3 @@ def _owners(session: Session, match_key: str) -> Sequence[int]:
     narrowest = select(func.min(NumberRange.open_digits)).where(holding).scalar_subquery()
     ranges = select(NumberRange.customer_id).where(holding, NumberRange.open_digits == narrowest)
     return session.scalars(ranges.distinct()).all()
-
-
-def _matches(search: str) -> Any:
-    text = search.lower()
-    found: list[Any] = [
-        func.lower(column).startswith(text, autoescape=True) | func.lower(column).contains(f" {text}", autoescape=True)
-        for column in (Customer.name, Customer.company)
-    ]
-    digits = "".join(letter for letter in search if letter.isdigit()).lstrip("0")
-    if len(digits) >= 3 and not any(letter.isalpha() for letter in search):
-        found.append(Customer.numbers.any(PhoneNumber.e164.contains(digits)))
-    return or_(*found)

@@ -23,11 +23,14 @@ from sqlalchemy.exc import TimeoutError as PoolEmpty
 from sqlalchemy.orm import Session
 from sqlalchemy.pool import ConnectionPoolEntry
 
+from records import search_rows
 from records.errors import DatabaseGone
 from records.write_ahead import write_ahead
 
 CONNECT_S = 3
 ANSWER_S = 10.0
+
+search_rows.listen(Session)
 
 _WRITES = "ringcard_writes"
 _T = TypeVar("_T")

@@ -5,6 +5,8 @@ One tree: `except RecordsError` is every broken promise of this folder, and noth
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 
 class RecordsError(Exception):
     """Something about the records is not as it must be; the message says what, and what to do next."""
@@ -36,3 +38,11 @@ class Conflict(RecordsError):
 
 class Refused(RecordsError):
     """What was given cannot be kept: an empty name, a file that is no picture, a table without a number column."""
+
+
+class Unfit(Refused):
+    """Values that cannot be kept, with what is wrong by the name of their field."""
+
+    def __init__(self, errors: Mapping[str, str]) -> None:
+        super().__init__("; ".join(f"{name}: {error}" for name, error in errors.items()))
+        self.errors = errors

@@ -15,6 +15,9 @@ CALLS = UUID("5c1f0c4e-3a0e-5c6b-9a52-0a1e3c1f7d11")
 
 _CALLS = CALLS.bytes
 
+NOT_ALL_HEARD = "Not all of it was heard."
+"""In the reason of a call of which an answer or the end was only found out; what knows more of it takes its place."""
+
 
 def call_id_of(node: str, linkedid: str) -> str:
     """The UUIDv5 (RFC 9562) of the two, written out here: the standard library's takes twice as long."""
@@ -38,6 +41,14 @@ class LegFacts:
 
 
 @dataclass(frozen=True, slots=True)
+class TraceStep:
+    """What was seen of a call, or done with it, at one moment. `at_ms`: since the epoch, UTC."""
+
+    at_ms: int
+    what: str  # some words, of phones and causes; no customer's name or number
+
+
+@dataclass(frozen=True, slots=True)
 class CallFacts:
     """One conversation; names as in the public contract. A higher version replaces a lower one, never the other way."""
 
@@ -52,18 +63,21 @@ class CallFacts:
     answered_ms: int
     ended_ms: int
     caller_number: str
-    caller_key: str
+    caller_key: str  # match_key of the customer's side: of who called, or of the number that was dialled outside
     caller_name: str
     shown_name: str
-    called_number: str
+    called_number: str  # the company's number; of an outbound call the one that was dialled
     trunk: str
     customer_id: int | None
     tier: str
     reason: str
-    answered_endpoint: str
+    answered_endpoint: str  # the company's phone that talked last; of an answered outbound call the one that dialled
     hangup_by: str
     hangup_cause: int
     legs: tuple[LegFacts, ...] = ()
+    caller_endpoint: str = ""  # the company's phone that called, of outbound and internal calls
+    merged_into: str = ""  # call_id of the conversation that this one became a part of (a consultation, transferred)
+    trace: tuple[TraceStep, ...] = ()  # in order of time; of a long story the middle is left out
 
     @property
     def wait_s(self) -> float | None:

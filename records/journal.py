@@ -61,6 +61,17 @@ class Journal:
         self._in_trouble = False
         self._writer: threading.Thread | None = None
         self._reader: sqlite3.Connection | None = None
+        self._asking = threading.Lock()
+
+    @property
+    def unwritten(self) -> int:
+        """How many were appended and are not on the disk yet."""
+        return len(self._waiting)
+
+    @property
+    def given_up(self) -> int:
+        """How many were given up, because the disk refused too many."""
+        return self._given_up
 
     def append(self, facts: CallFacts) -> None:
         """Takes the facts and returns at once; they are on the disk some milliseconds later, in order. Never raises."""
@@ -95,9 +106,10 @@ class Journal:
         if self._writer is not None:
             self._writer.join(patience_s)
             self._writer = None
-        if self._reader is not None:
-            self._reader.close()
-            self._reader = None
+        with self._asking:  # closed under a thread that asks, SQLite would take the process with it
+            if self._reader is not None:
+                self._reader.close()
+                self._reader = None
         if not flushed:
             log.error("%d facts of calls could not be written to %s and are lost", left, self._path)
         return flushed
@@ -131,15 +143,16 @@ class Journal:
         return int(self._ask("SELECT coalesce(max(id), 0) FROM entries")[0][0])
 
     def _ask(self, statement: str, *values: int | float | str | bytes) -> list[tuple[int, bytes, str]]:
-        try:
-            if self._reader is None:
-                self._reader = _open(self._path)
-            return self._reader.execute(statement, values).fetchall()
-        except (sqlite3.Error, OSError) as exc:
-            if self._reader is not None:
-                self._reader.close()
-                self._reader = None
-            raise JournalGone(f"the journal {self._path}: {exc}; may we write there, and is there room?") from exc
+        with self._asking:
+            try:
+                if self._reader is None:
+                    self._reader = _open(self._path)
+                return self._reader.execute(statement, values).fetchall()
+            except (sqlite3.Error, OSError) as exc:
+                if self._reader is not None:
+                    self._reader.close()
+                    self._reader = None
+                raise JournalGone(f"the journal {self._path}: {exc}; may we write there, and is there room?") from exc
 
     def _write_on(self) -> None:
         """The writer thread: what has gathered goes out in one transaction."""
@@ -198,6 +211,22 @@ class Journal:
         """Before the next attempt; True when the journal was closed meanwhile."""
         with self._changed:
             return self._changed.wait_for(lambda: self._closing, AGAIN_S)
+
+
+def waiting(path: Path) -> tuple[int, int]:
+    """How many entries wait for the database, and how many were set aside, for whoever only looks: the journal is not
+    made. Asked in one go however long it is, so that entries set aside from its middle still count. Raises JournalGone.
+    """
+    if not path.exists():
+        return 0, 0
+    entries = "SELECT coalesce(max(id) - min(id) + 1, 0) FROM entries"
+    try:
+        with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", timeout=0.5, uri=True)) as connection:
+            (wait,) = connection.execute(entries).fetchone()
+            (set_aside,) = connection.execute("SELECT count(*) FROM rejected").fetchone()
+    except (sqlite3.Error, OSError) as exc:
+        raise JournalGone(f"the journal {path}: {exc}") from exc
+    return int(wait), int(set_aside)
 
 
 def _open(path: Path) -> sqlite3.Connection:

@@ -37,9 +37,13 @@ MARKED = {
     "users": {"user_id": "id", "team_id": "team_id"},
     "endpoints": {"endpoint_id": "id", "endpoint": "name"},
     "endpoint_people": {"user_id": "user_id"},
+    "presences": {"routing_id": "user_id"},
+    "calendars": {"routing_id": "id"},
+    "routing_rules": {"routing_id": "id"},
+    "blocked_callers": {"routing_id": "id"},
 }
-"""Every table that a card is made of: which columns of `changes` are filled from which of its own. Teams are not here:
-a card shows the phones of a team and not its name, and who is in it stands in `users`.
+"""Every table that a card or the choice of who rings is made of: which columns of `changes` are filled from which of
+its own. Teams are not here: a card shows the phones of a team and not its name, and who is in it stands in `users`.
 """
 
 BEFORE_AND_AFTER = {"INSERT": ("NEW",), "UPDATE": ("OLD", "NEW"), "DELETE": ("OLD",)}

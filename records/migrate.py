@@ -1,6 +1,7 @@
 """Bringing a database to what this program needs: `migrate`, by one process at a time, and `check`, which only looks.
 
-The tables are made by revisions; the triggers that note changes (`records.marks`) are put in place after them.
+The tables are made by revisions; what customers are found by (`records.search_rows`, `records.search_index`) and the
+triggers that note changes (`records.marks`) are put in place after them.
 
 All of it happens in one transaction, on both databases: a migration that fails or is killed leaves the database as it
 was. On SQLite the transaction itself is the lock; on PostgreSQL an advisory lock is taken inside it.
@@ -22,7 +23,7 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, Engine, event, inspect, text
 from sqlalchemy.exc import OperationalError
 
-from records import marks
+from records import marks, search_index, search_rows
 from records.database import make_file, open_database, speaking_plainly, writer
 from records.errors import DatabaseForeign, DatabaseGone, DatabaseNewer, DatabaseOld
 from records.tables import Base
@@ -43,7 +44,8 @@ def migrate(engine: Engine, tell: Callable[[str], None] = lambda _: None, patien
     with speaking_plainly(engine), _locked(engine, tell, patience_s) as connection:
         found = _revision(connection)
         if found == newest():
-            return marks.install(connection)
+            made = marks.install(connection)
+            return search_index.install(connection) or made
         if found is None and (strangers := set(inspect(connection).get_table_names()) & set(Base.metadata.tables)):
             raise DatabaseForeign(
                 f"the database already has tables that Ringcard did not make ({', '.join(sorted(strangers))}); "
@@ -137,7 +139,10 @@ def _own_engine(engine: Engine) -> Engine:
 
 def _upgrade(connection: Connection) -> None:
     marks.remove(connection)
+    search_index.remove(connection)
     command.upgrade(config(connection), "head")
+    search_rows.make_all(connection)
+    search_index.install(connection)
     marks.install(connection)
     if connection.dialect.name == "sqlite":
         broken = connection.exec_driver_sql("PRAGMA foreign_key_check").all()

@@ -32,7 +32,7 @@ def store_photo(data_dir: Path, raw: bytes) -> str:
     folder = data_dir / "photos"
     folder.mkdir(parents=True, exist_ok=True, mode=0o750)
     for side, body in encoded.items():
-        _write(folder / _file_name(name, side), body)
+        keep_file(folder / _file_name(name, side), body)
     return name
 
 
@@ -50,19 +50,24 @@ def _file_name(name: str, side: int) -> str:
     return f"{name}-{side}.jpg"
 
 
-def _square(raw: bytes) -> Image.Image:
+def read_picture(raw: bytes, side: int, formats: tuple[str, ...] = FORMATS) -> Image.Image:
+    """The picture, upright and with its transparency; a JPEG only about as large as `side` needs. Raises Refused."""
     if len(raw) > MOST_BYTES:
         raise Refused(f"the picture has {len(raw) // 1_000_000} MB; send one of at most {MOST_BYTES // 1_000_000} MB")
     try:
-        with Image.open(BytesIO(raw), formats=FORMATS) as image:
+        with Image.open(BytesIO(raw), formats=formats) as image:
             if image.width * image.height > MOST_PIXELS:
                 raise Refused(f"the picture has {image.width} x {image.height} pixels; send a smaller one")
-            image.draft("RGB", (SIZES[0] * 2, SIZES[0] * 2))  # JPEG decodes straight to about the size that is needed
-            upright = ImageOps.exif_transpose(image).convert("RGBA")
+            image.draft("RGB", (side, side))  # JPEG decodes straight to about the size that is needed
+            return ImageOps.exif_transpose(image).convert("RGBA")
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as exc:
         raise Refused("the picture has far too many pixels; send a smaller one") from exc
     except (OSError, ValueError, SyntaxError, EOFError) as exc:  # what Pillow's decoders raise for damaged files
-        raise Refused(f"this is no picture that can be read; send one of {', '.join(FORMATS)}") from exc
+        raise Refused(f"this is no picture that can be read; send one of {', '.join(formats)}") from exc
+
+
+def _square(raw: bytes) -> Image.Image:
+    upright = read_picture(raw, SIZES[0] * 2)
     white = Image.new("RGBA", upright.size, "white")
     fitted = ImageOps.fit(Image.alpha_composite(white, upright), (SIZES[0], SIZES[0]), Image.Resampling.LANCZOS)
     return fitted.convert("RGB")
@@ -74,7 +79,7 @@ def _jpeg(square: Image.Image, side: int) -> bytes:
     return out.getvalue()
 
 
-def _write(path: Path, body: bytes) -> None:
+def keep_file(path: Path, body: bytes) -> None:
     """A reader sees the whole file or none."""
     if path.exists():
         return

@@ -12,7 +12,8 @@ from collections.abc import Sequence
 from sqlalchemy import Engine, update
 from sqlalchemy.exc import SQLAlchemyError
 
-from records.calls import write_call
+from records.calls import write_calls
+from records.customers import adopt_calls
 from records.database import writing
 from records.errors import DatabaseGone
 from records.facts import from_bytes
@@ -62,8 +63,9 @@ def _mistake(engine: Engine, entries: Sequence[Entry]) -> Exception | None:
     try:
         facts = [from_bytes(entry.facts) for entry in entries]
         with writing(engine) as session:
-            for one in facts:
-                write_call(session, one)
+            write_calls(session, facts)
+            # Somebody may have entered the customer while the facts lay in the journal.
+            adopt_calls(session, {one.caller_key for one in facts if one.ended_ms and not one.customer_id}, ())
     except DatabaseGone:
         raise
     except (SQLAlchemyError, ValueError, TypeError, OverflowError, AttributeError) as exc:

@@ -111,6 +111,142 @@ class EndpointPerson(Base):
     user_id: Mapped[int] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"), primary_key=True, index=True)
 
 
+class DeskSession(Base):
+    """One sign-in of one browser, for as long as the row is there. The key itself is in the browser's cookie alone."""
+
+    __tablename__ = "sessions"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    user_id: Mapped[int] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"), index=True)
+    key_hash: Mapped[str] = mapped_column(unique=True)
+    began_at: Mapped[datetime]
+    seen_at: Mapped[datetime]  # to the minute
+    browser: Mapped[str]  # what it says of itself
+    address: Mapped[str]  # where it came from last
+
+
+class ApiToken(Base):
+    """What a program says to the API in a person's place. The token itself is shown once and kept nowhere."""
+
+    __tablename__ = "api_tokens"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    user_id: Mapped[int] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"), index=True)
+    name: Mapped[str]
+    scopes: Mapped[str]  # read | write | calls, with blanks between
+    token_hash: Mapped[str] = mapped_column(unique=True)
+    made_at: Mapped[datetime]
+    ends_at: Mapped[datetime]
+    used_at: Mapped[datetime | None]  # to the minute
+
+
+class SecondFactor(Base):
+    """The secret that a person's telephone makes codes of (RFC 6238), sealed with the desk's key."""
+
+    __tablename__ = "second_factors"
+
+    user_id: Mapped[int] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"), primary_key=True)
+    sealed: Mapped[str]
+    since: Mapped[datetime]
+    last_step: Mapped[int] = mapped_column(BigInteger)  # of the last code that was taken; none up to it is any more
+
+
+class RecoveryCode(Base):
+    """A code for who lost the telephone. The row goes when it was used."""
+
+    __tablename__ = "recovery_codes"
+
+    user_id: Mapped[int] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"), primary_key=True)
+    code_hash: Mapped[str] = mapped_column(primary_key=True)
+
+
+class Presence(Base):
+    """What is known of a person apart from who they are: it changes by the hour, and no card shows it."""
+
+    __tablename__ = "presences"
+
+    user_id: Mapped[int] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"), primary_key=True)
+    do_not_disturb: Mapped[bool] = mapped_column(default=False)
+    seen_at: Mapped[datetime | None]  # by the desk, signed in
+
+
+class Preferences(Base):
+    """How the desk looks and calls one's attention, as one person chose it. Empty: as the company has it."""
+
+    __tablename__ = "preferences"
+
+    user_id: Mapped[int] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"), primary_key=True)
+    design: Mapped[str] = mapped_column(default="")
+    mode: Mapped[str] = mapped_column(default="")  # light | dark; empty: as the computer has it
+    pop_up: Mapped[str] = mapped_column(default="")  # never | ringing | answer
+    notify: Mapped[bool] = mapped_column(default=True)  # by the operating system, where the browser was allowed to
+    volume: Mapped[int] = mapped_column(default=0)  # of the sound, up to 100; 0: none
+
+
+class CompanyFace(Base):
+    """The company's name, logo and colour at the desk: one row, or none."""
+
+    __tablename__ = "company_face"
+
+    id: Mapped[int] = mapped_column(primary_key=True)  # 1
+    name: Mapped[str] = mapped_column(default="")  # empty: that of the settings
+    accent: Mapped[str] = mapped_column(default="")  # "#rrggbb"; empty: the design's own
+    design: Mapped[str] = mapped_column(default="")  # of everybody who chose none
+    logo: Mapped[str] = mapped_column(default="")  # SHA-256 of the re-encoded picture in data_dir/logos; empty: none
+
+
+class Calendar(Base):
+    """Working hours of a team, or of the company; texts as a person wrote them, which `lookup.hours` reads."""
+
+    __tablename__ = "calendars"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    team_id: Mapped[int | None] = mapped_column(ForeignKey("teams.id", ondelete="CASCADE"), unique=True)  # None: all
+    week: Mapped[str] = mapped_column(default="")
+    holidays: Mapped[str] = mapped_column(default="")
+    closed_to: Mapped[str] = mapped_column(default="")  # a name of [destinations]; empty: the company's own way
+
+    team: Mapped[Team | None] = relationship()
+
+
+class RoutingRule(Base):
+    """Customers whose card says this go to a person, a team or a destination first."""
+
+    __tablename__ = "routing_rules"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    position: Mapped[int] = mapped_column(index=True)
+    name: Mapped[str]
+    active: Mapped[bool] = mapped_column(default=True)
+    always: Mapped[bool] = mapped_column(default=False)  # outside of working hours too
+    field: Mapped[str]  # of the card
+    test: Mapped[str]  # is | over
+    value: Mapped[str]  # as typed; of an amount: whole minor units
+    currency: Mapped[str] = mapped_column(default="")  # of an amount
+    person_id: Mapped[int | None] = mapped_column(ForeignKey("users.id"))  # one of these three
+    team_id: Mapped[int | None] = mapped_column(ForeignKey("teams.id"))
+    destination: Mapped[str] = mapped_column(default="")  # a name of [destinations]
+
+    person: Mapped[User | None] = relationship()
+    team: Mapped[Team | None] = relationship()
+
+
+class BlockedCaller(Base):
+    """A caller who is not let in: one number, all that begin alike, or everybody who hides the number."""
+
+    __tablename__ = "blocked_callers"
+    __table_args__ = (UniqueConstraint("kind", "value"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    kind: Mapped[str]  # number | prefix | withheld
+    value: Mapped[str]  # match_key, else E.164; how the numbers begin; empty
+    note: Mapped[str] = mapped_column(default="")
+    by_id: Mapped[int | None] = mapped_column(ForeignKey("users.id", ondelete="SET NULL"))
+    created_at: Mapped[datetime]
+
+    by: Mapped[User | None] = relationship()
+
+
 class Customer(Base):
     __tablename__ = "customers"
     __table_args__ = (UniqueConstraint("source", "external_id"),)
@@ -197,6 +333,81 @@ class NumberChoice(Base):
     chosen_by: Mapped[User | None] = relationship()
 
 
+class CustomerChange(Base):
+    """What somebody changed of a customer, as it was and as it is since; written with the change itself."""
+
+    __tablename__ = "customer_changes"
+    __table_args__ = (Index("ix_customer_changes_customer", "customer_id", "id"),)
+
+    id: Mapped[int] = mapped_column(BigInteger().with_variant(Integer, "sqlite"), primary_key=True)
+    customer_id: Mapped[int] = mapped_column(ForeignKey("customers.id", ondelete="CASCADE"))
+    at: Mapped[datetime]
+    by_id: Mapped[int | None] = mapped_column(ForeignKey("users.id", ondelete="SET NULL"), index=True)
+    field: Mapped[str]  # as `records.history` names it
+    before: Mapped[Any | None] = mapped_column(
+        JSON(none_as_null=True).with_variant(JSONB(none_as_null=True), "postgresql")
+    )
+    after: Mapped[Any | None] = mapped_column(
+        JSON(none_as_null=True).with_variant(JSONB(none_as_null=True), "postgresql")
+    )
+
+    by: Mapped[User | None] = relationship()
+
+
+class CustomerSearch(Base):
+    """By what a customer is found and listed, as `records.search_rows` makes it of the customer's own tables; nobody
+    else writes here. No foreign key: what another program does to customers is to do nothing here.
+    """
+
+    __tablename__ = "customer_search"
+    __table_args__ = (
+        Index("ix_customer_search_name", "name", "customer_id"),
+        Index("ix_customer_search_manager", "manager_id", "name", "customer_id"),
+        Index("ix_customer_search_source", "source", "name", "customer_id"),
+        Index(
+            "ix_customer_search_owes",
+            "name",
+            "customer_id",
+            sqlite_where=text("owes = 1"),
+            postgresql_where=text("owes"),
+        ),
+        Index(
+            "ix_customer_search_open_task",
+            "name",
+            "customer_id",
+            sqlite_where=text("open_task = 1"),
+            postgresql_where=text("open_task"),
+        ),
+    )
+
+    customer_id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    name: Mapped[str] = mapped_column(String().with_variant(String(collation="C"), "postgresql"))  # folded
+    # Words between two spaces, see `records.folding`. What a role may not see stands apart from what it may.
+    names: Mapped[str]  # of the name, also in Latin letters, and the external id
+    company: Mapped[str]
+    email: Mapped[str]
+    numbers: Mapped[str]  # digits of each, as shown and as typed
+    orders: Mapped[str]  # their numbers
+    choices: Mapped[str]  # short texts among the company's own fields, as field=value
+    manager_id: Mapped[int | None]
+    source: Mapped[str]
+    owes: Mapped[bool]
+    open_task: Mapped[bool]
+    rules: Mapped[int]  # version of the rules that made this row
+
+
+class SavedView(Base):
+    """A list of customers, filtered and searched, that a person wants to come back to."""
+
+    __tablename__ = "saved_views"
+    __table_args__ = (UniqueConstraint("user_id", "name"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    user_id: Mapped[int] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"))
+    name: Mapped[str]
+    address: Mapped[str]  # what stands behind /customers?
+
+
 class Order(Base):
     __tablename__ = "orders"
 
@@ -216,6 +427,14 @@ class Task(Base):
     """Something a person must do, mostly for a customer."""
 
     __tablename__ = "tasks"
+    __table_args__ = (
+        Index(
+            "ix_tasks_to_tell",
+            "due_at",
+            sqlite_where=text("state = 'open' AND told_at IS NULL AND put_away_at IS NULL"),
+            postgresql_where=text("state = 'open' AND told_at IS NULL AND put_away_at IS NULL"),
+        ),
+    )
 
     id: Mapped[int] = mapped_column(primary_key=True)
     customer_id: Mapped[int | None] = mapped_column(ForeignKey("customers.id", ondelete="CASCADE"), index=True)
@@ -225,9 +444,54 @@ class Task(Base):
     due_at: Mapped[datetime | None]
     done_at: Mapped[datetime | None]
     created_at: Mapped[datetime]
+    created_by_id: Mapped[int | None] = mapped_column(ForeignKey("users.id"))
+    # During which it was made. No foreign key: the call may be in the log later than the task.
+    call_id: Mapped[str | None] = mapped_column(index=True)
+    repeats: Mapped[str] = mapped_column(default="", server_default=text("''"))  # as `lookup.due` writes it
+    # A task comes up when it is due, or at `snoozed_to`: until it is done, snoozed again or put away.
+    snoozed_to: Mapped[datetime | None]
+    told_at: Mapped[datetime | None]  # the desk was told that it comes up
+    put_away_at: Mapped[datetime | None]
 
     customer: Mapped[Customer | None] = relationship(back_populates="tasks")
+    user: Mapped[User | None] = relationship(foreign_keys=[user_id])
+    created_by: Mapped[User | None] = relationship(foreign_keys=[created_by_id])
+
+
+class Note(Base):
+    """What somebody wrote during a call or after it, or about a customer."""
+
+    __tablename__ = "notes"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    customer_id: Mapped[int | None] = mapped_column(ForeignKey("customers.id", ondelete="CASCADE"), index=True)
+    call_id: Mapped[str | None] = mapped_column(index=True)  # no foreign key, as of a task
+    user_id: Mapped[int | None] = mapped_column(ForeignKey("users.id"))
+    text: Mapped[str]
+    created_at: Mapped[datetime]
+
     user: Mapped[User | None] = relationship()
+
+
+class Posted(Base):
+    """What a request with an Idempotency-Key made, so that the same request, sent again, makes nothing."""
+
+    __tablename__ = "posted"
+
+    key: Mapped[str] = mapped_column(primary_key=True)  # SHA-256 of the person, the kind of thing and the key
+    digest: Mapped[str]  # of what was asked for
+    made_id: Mapped[int]
+    at: Mapped[datetime] = mapped_column(index=True)
+
+
+class TaskCalendar(Base):
+    """Somebody has an address for a calendar of their tasks; with another mark it is another address."""
+
+    __tablename__ = "task_calendars"
+
+    user_id: Mapped[int] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"), primary_key=True)
+    mark: Mapped[str]
+    made_at: Mapped[datetime]
 
 
 class CallRow(Base):
@@ -238,6 +502,13 @@ class CallRow(Base):
         UniqueConstraint("node", "linkedid"),
         Index("ix_calls_started_at", "started_at"),
         Index("ix_calls_customer_started", "customer_id", "started_at"),
+        Index(
+            "ix_calls_spoke",
+            "customer_id",
+            "answered_at",
+            sqlite_where=text("answered_by_id IS NOT NULL"),
+            postgresql_where=text("answered_by_id IS NOT NULL"),
+        ),
     )
 
     call_id: Mapped[str] = mapped_column(primary_key=True)  # UUIDv5 of node and linkedid
@@ -256,16 +527,25 @@ class CallRow(Base):
     wait_s: Mapped[float | None]
     talk_s: Mapped[float | None]
     caller_number: Mapped[str]  # E.164, or as received when it could not be read; empty when withheld
-    caller_key: Mapped[str | None] = mapped_column(index=True)  # match_key, so that a later customer finds old calls
+    # match_key of the customer's side (who called, or whom we called), so that a later customer finds old calls
+    caller_key: Mapped[str | None] = mapped_column(index=True)
     caller_name: Mapped[str]  # as received
     shown_name: Mapped[str]  # as resolved; empty: the received one was left
-    called_number: Mapped[str]  # DID
+    called_number: Mapped[str]  # DID; of an outbound call the number that was dialled
     trunk: Mapped[str]
     customer_id: Mapped[int | None] = mapped_column(ForeignKey("customers.id", ondelete="SET NULL"))
     tier: Mapped[str]  # how the customer was found; empty: not
     reason: Mapped[str]  # why it rang where it rang
     answered_by_id: Mapped[int | None] = mapped_column(ForeignKey("users.id"), index=True)
-    answered_endpoint: Mapped[str] = mapped_column(default="")
+    answered_endpoint: Mapped[str] = mapped_column(default="")  # ours that talked, also of an outbound call
+    caller_endpoint: Mapped[str] = mapped_column(default="", server_default=text("''"))  # ours that called
+    # call_id of the conversation that this one became a part of: the log shows that one. No foreign key: either may be
+    # written first.
+    merged_into: Mapped[str | None]
+    # [[milliseconds since the epoch, what]], in order of time
+    trace: Mapped[list[Any]] = mapped_column(
+        JSON().with_variant(JSONB(), "postgresql"), default=list, server_default=text("'[]'")
+    )
     hangup_by: Mapped[str]  # caller | callee | "" when unknown
     hangup_cause: Mapped[int | None]  # Q.850
 
@@ -294,13 +574,32 @@ class CallLeg(Base):
     call: Mapped[CallRow] = relationship(back_populates="legs")
 
 
+class CelPosition(Base):
+    """How far a node's own record of its channels was read, and what it told is in the log of calls."""
+
+    __tablename__ = "cel_positions"
+
+    node: Mapped[str] = mapped_column(primary_key=True)
+    mark: Mapped[str]  # of the file, whatever it is called now
+    offset: Mapped[int] = mapped_column(BigInteger)
+    at: Mapped[datetime]
+
+
 class Change(Base):
     """What a committed transaction changed that a card may show. Triggers write it (`records.marks`), whoever made the
     change; no foreign keys, because what is named here may be gone.
     """
 
     __tablename__ = "changes"
-    __table_args__ = (Index("ix_changes_done_at", "done_at", "id"),)
+    __table_args__ = (
+        Index("ix_changes_done_at", "done_at", "id"),
+        Index(
+            "ix_changes_of_no_customer",
+            "id",
+            sqlite_where=text("customer_id IS NULL"),
+            postgresql_where=text("customer_id IS NULL"),
+        ),
+    )
 
     id: Mapped[int] = mapped_column(BigInteger().with_variant(Integer, "sqlite"), primary_key=True)
     customer_id: Mapped[int | None]
@@ -314,6 +613,7 @@ class Change(Base):
     team_id: Mapped[int | None]
     endpoint_id: Mapped[int | None]
     endpoint: Mapped[str | None]  # the phone's name: a number that is nobody's customer while it is ours
+    routing_id: Mapped[int | None]  # of a rule, a calendar, a blocked caller, or a person's presence
     done_at: Mapped[datetime | None]  # the cache was told; kept a while, in case an older copy of it takes over
 
 

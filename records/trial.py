@@ -26,8 +26,8 @@ from records.orders import add_order
 from records.photos import store_photo
 from records.portraits import portrait
 from records.tables import Customer, Task, User
-from records.tasks import add_task, finish_task
-from records.touched import Touched, touch
+from records.tasks import add_task, change_task, finish_task
+from records.touched import Touched
 from records.trial_company import (
     CALLS,
     CURRENCY,
@@ -198,8 +198,7 @@ def _add_tasks(session: Session, customers: Mapping[str, Customer], midnight: da
             )
             touched |= new | (finish_task(session, task.id, due) if one.done else Touched())
         elif known.state == "open" and known.due_at != due:
-            known.due_at = due
-            touched |= touch(session, [customer_id])
+            touched |= change_task(session, known.id, {"due_at": due})[1]
     return touched
 
 
@@ -258,7 +257,7 @@ def _facts(
         answered_ms=answered,
         ended_ms=ended,
         caller_number=ours if one.outbound else theirs,
-        caller_key="" if one.outbound else number.match_key,
+        caller_key=number.match_key,
         caller_name="",
         shown_name=customer.name if customer and not one.outbound else "",
         called_number=theirs if one.outbound else ours,
@@ -270,6 +269,7 @@ def _facts(
         hangup_by="caller" if one.outcome in ("abandoned", "answered") else "callee",
         hangup_cause=17 if one.outcome == "busy" else 16,
         legs=_legs(one, call_id, began, answered, ended),
+        caller_endpoint=one.phone if one.outbound else "",
     )
 
 

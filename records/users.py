@@ -7,6 +7,7 @@ cards of the customers these people manage, so such functions return what was `T
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from sqlalchemy import Engine, delete, false, select
@@ -16,10 +17,21 @@ from records.database import reading, writing
 from records.errors import Conflict, NotFound, Refused
 from records.passwords import hash_password, verify
 from records.rows import row
+from records.sessions import end_all
 from records.tables import Customer, Endpoint, EndpointPerson, Team, User
+from records.tokens import end_tokens
 from records.touched import Touched, touch
 
 ROLES = ("agent", "supervisor", "administrator")
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Place:
+    """A phone at which somebody sits; one outside (a mobile) is called by its number."""
+
+    node: str
+    name: str
+    inside: bool = True
 
 
 def add_user(
@@ -33,15 +45,12 @@ def add_user(
     deputy: User | None = None,
 ) -> User:
     """A new person. Raises Refused (empty login or name, unknown role, short password) or Conflict (login in use)."""
-    login = _login(login)
-    if not login or not name.strip():
+    if not name.strip():
         raise Refused("a person needs a login and a name")
     if role not in ROLES:
         raise Refused(f"{role!r} is no role; write one of {', '.join(ROLES)}")
-    if user_by_login(session, login) is not None:
-        raise Conflict(f"the login {login!r} is in use; choose another, or change that person")
     user = User(
-        login=login,
+        login=_free_login(session, login),
         name=name.strip(),
         password_hash=hash_password(password),
         role=role,
@@ -73,13 +82,17 @@ def change_user(
     session: Session,
     user_id: int,
     *,
+    login: str | None = None,
     name: str | None = None,
     role: str | None = None,
     team: str | None = None,
     deputy: str | None = None,
     active: bool | None = None,
 ) -> Touched:
-    """What is given holds from now on; an empty team or deputy (a login) takes it away. Raises Refused, NotFound."""
+    """What is given holds from now on; an empty team or deputy (a login) takes it away.
+
+    Another role signs the person out everywhere. Raises Refused (also for the last administrator), NotFound, Conflict.
+    """
     user = row(session, User, user_id, "person")
     if name is not None and not name.strip():
         raise Refused("a person needs a name")
@@ -88,7 +101,13 @@ def change_user(
     stands_in = user_by_login(session, deputy) if deputy else None
     if deputy and stands_in is None:
         raise NotFound(f"nobody signs in as {deputy!r}, so they cannot be a deputy")
+    if stands_in is user:
+        raise Refused(f"{user.name} cannot stand in for themselves")
+    if role not in (None, user.role) or active is False:
+        _another_administrator(session, user)
+        end_all(session, user_id)
     before = _cards_of(session, user)
+    user.login = _free_login(session, login, user_id) if login is not None else user.login
     user.name = name.strip() if name is not None else user.name
     user.role = role if role is not None else user.role
     user.active = active if active is not None else user.active
@@ -100,15 +119,22 @@ def change_user(
     return before | _cards_of(session, user)
 
 
-def set_password(session: Session, user_id: int, password: str) -> None:
-    """Raises Refused for a password that is too short, NotFound."""
+def set_password(session: Session, user_id: int, password: str, keep: str = "") -> None:
+    """It ends every session of the person but the one with the hash `keep`. Raises Refused (too short), NotFound."""
     row(session, User, user_id, "person").password_hash = hash_password(password)
+    end_all(session, user_id, keep)
 
 
 def deactivate(session: Session, user_id: int) -> Touched:
-    """The person cannot sign in any more and sits nowhere; what they did stays. Raises NotFound."""
+    """The person is signed out, cannot sign in any more and sits nowhere; what they did stays.
+
+    Raises NotFound, Refused (the last administrator).
+    """
     user = row(session, User, user_id, "person")
+    _another_administrator(session, user)
     user.active = False
+    end_all(session, user_id)
+    end_tokens(session, user_id)
     session.execute(delete(EndpointPerson).where(EndpointPerson.user_id == user_id))
     session.expire(user, ["endpoints"])
     return _cards_of(session, user)
@@ -173,14 +199,16 @@ def seat_only_at(session: Session, user_id: int, node: str, endpoints: Collectio
     return touched
 
 
-def people_of(session: Session, node: str, endpoint: str) -> Sequence[User]:
-    """The active people who sit at a phone: none, one or several."""
-    return session.scalars(
-        select(User)
-        .join(User.endpoints)
-        .where(Endpoint.node == node, Endpoint.name == endpoint, User.active)
-        .order_by(User.id)
-    ).all()
+def sit_at(session: Session, user_id: int, places: Collection[Place]) -> Touched:
+    """The person sits at these phones and at no others, of any node. Raises NotFound, Refused."""
+    wanted = {(place.node, place.name): place.inside for place in places}
+    held = phones_of(session, user_id)
+    touched = Touched()
+    for node, name in sorted(held - set(wanted)):
+        touched |= unseat(session, user_id, node, name)
+    for node, name in sorted(set(wanted) - held):
+        touched |= seat(session, user_id, node, name, inside=wanted[node, name])
+    return touched
 
 
 def phones_of(session: Session, user_id: int) -> frozenset[tuple[str, str]]:
@@ -206,6 +234,24 @@ _WITH_PLACE = (selectinload(User.team), selectinload(User.endpoints))
 
 def _login(text: str) -> str:
     return text.strip().casefold()
+
+
+def _free_login(session: Session, login: str, but: int = 0) -> str:
+    login = _login(login)
+    if not login:
+        raise Refused("a person needs a login and a name")
+    if session.scalar(select(User.id).where(User.login == login, User.id != but)) is not None:
+        raise Conflict(f"the login {login!r} is in use; choose another, or change that person")
+    return login
+
+
+def _another_administrator(session: Session, user: User) -> None:
+    """Raises Refused when this is the last one. The rows are locked: two may not each rely on the other."""
+    if user.role != "administrator" or not user.active:
+        return
+    active = select(User.id).where(User.role == "administrator", User.active).order_by(User.id).with_for_update()
+    if set(session.scalars(active)) <= {user.id}:
+        raise Refused(f"{user.name} is the last administrator; make somebody else one first")
 
 
 def _cards_of(session: Session, user: User) -> Touched:

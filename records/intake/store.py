@@ -28,6 +28,7 @@ from sqlalchemy import (
 from sqlalchemy import cast as cast_to
 from sqlalchemy.orm import Session
 
+from records import search_rows
 from records.custom import OWN
 from records.customers import adopt_calls
 from records.intake.rules import FIELDS, Change, Number, Owner, Plan, Wanted, digest, own_values
@@ -83,6 +84,7 @@ def customers_of(session: Session, source: str, after: int, most: int) -> dict[i
 
 def remove(session: Session, source: str, customer_ids: Collection[int]) -> None:
     """With numbers, orders and tasks; calls stay in the log."""
+    search_rows.note(session, customer_ids)
     session.execute(
         delete(CUSTOMERS).where(_among(session, CUSTOMERS.c.id, customer_ids), CUSTOMERS.c.source == source)
     )
@@ -163,6 +165,9 @@ def write(session: Session, plan: Plan, import_id: int | None, by_id: int | None
         NumberRange,
         ("customer_id", "raw", "label", "prefix", "open_digits", "norm_version"),
         [(owner_id, n.raw, n.label, n.match_key, n.open_digits, n.rules) for owner_id, n in numbers if n.open_digits],
+    )
+    search_rows.note(
+        session, [owner.id for owner in plan.added] + [change.owner.id for change in plan.changes.values()]
     )
     adopt_calls(
         session,

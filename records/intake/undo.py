@@ -15,13 +15,14 @@ from sqlalchemy import Engine, delete, select, update
 from sqlalchemy.orm import Session
 
 from config.card_fields import Field, label_of
+from records import search_rows
 from records.custom import OWN
 from records.database import reading, writing
 from records.intake import store
 from records.intake.apply import Forget, Progress, Tell, touched_by
 from records.intake.headers import Own
 from records.intake.rules import Owner, digest
-from records.tables import Customer, Import, ImportedCustomer, NumberRange, Order, PhoneNumber, Task
+from records.tables import Customer, Import, ImportedCustomer, Note, NumberRange, Order, PhoneNumber, Task
 from records.touched import touch
 
 AT_ONCE = 200
@@ -97,6 +98,7 @@ def _take_back(session: Session, notes: Sequence[ImportedCustomer], called: Call
     store.set_fields(session, ((id, values) for id, values in news.items() if id not in gone))
     session.execute(delete(Customer).where(Customer.id.in_(gone)).execution_options(synchronize_session=False))
     touch(session, news.keys() - gone)
+    search_rows.note(session, ids)
     session.execute(delete(ImportedCustomer).where(ImportedCustomer.id.in_(undone)))
     for note_id, why in reasons.items():
         session.execute(update(ImportedCustomer).where(ImportedCustomer.id == note_id).values(kept=why))
@@ -109,7 +111,7 @@ def _take_back(session: Session, notes: Sequence[ImportedCustomer], called: Call
 def _in_use(session: Session, ids: Collection[int]) -> dict[int, str]:
     """What somebody has put to these customers since."""
     used = {}
-    for table, what in ((Task, "has a task"), (Order, "has an order")):
+    for table, what in ((Task, "has a task"), (Order, "has an order"), (Note, "has a note")):
         found = session.scalars(select(table.customer_id).where(table.customer_id.in_(ids)).distinct())
         used.update({customer_id: what for customer_id in found if customer_id is not None})
     return used

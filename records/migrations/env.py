@@ -7,6 +7,7 @@ from typing import Any, Literal
 from alembic import context
 from alembic.autogenerate.api import AutogenContext
 
+from records.search_index import belongs_to_no_model
 from records.tables import Base, UtcTime
 
 
@@ -22,6 +23,7 @@ context.configure(
     render_as_batch=connection.dialect.name == "sqlite",
     transactional_ddl=True,  # `records.migrate` began a transaction: all of it happens, or nothing
     render_item=render,
+    include_name=lambda name, *_: not belongs_to_no_model(name),
 )
 with context.begin_transaction():
     context.run_migrations()

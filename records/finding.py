@@ -1,0 +1,312 @@
+"""Finding customers: what was typed, filters, the best match first, a page at a time; over a million of them.
+
+Names that few have are found by the index of letters by threes (`records.search_index`) and sorted; of a word that very
+many have, the list is walked in the order of names, where the next fifty are never far. Which of the two it is, is seen
+by asking for `FEW` at first. Both give the same order, so a page may end in one and go on in the other: the place of a
+customer is how well they match, their name, their id.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    Select,
+    and_,
+    case,
+    false,
+    func,
+    literal_column,
+    not_,
+    or_,
+    select,
+    text,
+    true,
+)
+from sqlalchemy import cast as sql_cast
+from sqlalchemy.orm import Session, selectinload
+
+from records import search_index
+from records.numbers import Reader
+from records.pages import at_most, cursor, values_of
+from records.search_rows import ROWS
+from records.searching import All, Asked, Has, One, Test, asked, chosen
+from records.tables import Customer, User
+
+FEW = 2000
+SAMPLE = 400  # rows from everywhere that are looked at to see how common something is
+COMMON = 5  # percent
+MOST_NEARLY = 400  # candidates that are compared letter by letter
+
+EVERYTHING = ("names", "company", "email", "numbers", "orders")
+"""What is searched for whoever may see everything. Names are never left out."""
+
+EXACTLY, NAME_BEGINS, BEGINS, CONTAINS = range(4)
+
+Place = tuple[int, str, int]  # how well it matches, the name as it is compared, the id
+
+_LAST = "\U0010ffff"
+
+
+@dataclass(frozen=True, slots=True)
+class Filters:
+    """Which customers are listed at all. None, False and "": all of them."""
+
+    manager_id: int | None = None
+    nobodys: bool = False  # without a manager
+    owes: bool = False
+    open_task: bool = False
+    source: str | None = None  # a name of [sources]; empty: entered or imported here
+    choices: Mapping[str, str] = field(default_factory=dict)  # of the company's own fields
+
+    def __bool__(self) -> bool:
+        return self != Filters()
+
+
+@dataclass(frozen=True, slots=True)
+class FoundCustomers:
+    items: tuple[Customer, ...]  # with numbers, ranges and manager
+    next: str = ""  # hand it in as `after` for the next page; empty: this was the last
+    nearly: bool = False  # nobody matches what was typed: these do but for one letter in a word
+
+
+def find_customers(
+    session: Session,
+    typed: str = "",
+    *,
+    columns: tuple[str, ...] = EVERYTHING,
+    filters: Filters | None = None,
+    read_number: Reader | None = None,
+    after: str = "",
+    limit: int = 50,
+) -> FoundCustomers:
+    """By how well they match what was typed, then by name. `columns`: what the reader may see, of EVERYTHING.
+
+    Raises Refused for an `after` that is not ours.
+    """
+    place = _place(after)
+    count = at_most(limit)
+    wanted = asked(typed, columns, read_number(typed).e164 if read_number else "")
+    search = _Search(session, filters or Filters())
+    places = search.page(wanted, place, count + 1) if wanted else search.walk((), 0, place, count + 1)
+    if wanted and wanted.nearly and not places and not after:
+        ids = search.nearly(wanted, count)
+        return FoundCustomers(_customers(session, ids), nearly=bool(ids))
+    more = cursor(*places[count - 1]) if len(places) > count else ""
+    return FoundCustomers(_customers(session, [id for _, _, id in places[:count]]), more)
+
+
+def _place(after: str) -> Place | None:
+    if not after:
+        return None
+    tier, name, id = values_of(after, int, str, int)
+    return int(tier), str(name), int(id)
+
+
+def _customers(session: Session, ids: Sequence[int]) -> tuple[Customer, ...]:
+    """In this order. Who was removed a moment ago is left out."""
+    wanted = select(Customer).where(Customer.id.in_(ids)).options(*WITH_NUMBERS)
+    found = {customer.id: customer for customer in session.scalars(wanted)} if ids else {}
+    return tuple(found[id] for id in ids if id in found)
+
+
+WITH_NUMBERS = (
+    selectinload(Customer.numbers),
+    selectinload(Customer.ranges),
+    selectinload(Customer.manager).selectinload(User.endpoints),
+)
+
+
+class _Search:
+    """One question to one database."""
+
+    def __init__(self, session: Session, filters: Filters) -> None:
+        self._session = session
+        self._sqlite = session.get_bind().dialect.name == "sqlite"
+        self._has_index = not self._sqlite or search_index.is_there(session.connection())
+        self._choices = tuple(chosen(name, value) for name, value in filters.choices.items())
+        self._filters = _conditions(filters)
+
+    def page(self, wanted: Asked, after: Place | None, count: int) -> list[Place]:
+        every = All((wanted.contains, *self._choices))
+        tier = case(
+            (self._passes(wanted.exactly), EXACTLY),
+            (_name_begins(wanted.text), NAME_BEGINS),
+            (self._passes(wanted.begins), BEGINS),
+            else_=CONTAINS,
+        )
+        few = self._few(every, tier, (), after, count)
+        return few if few is not None else self._of_many(wanted, after, count)
+
+    def _of_many(self, wanted: Asked, after: Place | None, count: int) -> list[Place]:
+        """Tier by tier, each without those before it; the first ones often suffice."""
+        exactly, name_begins = self._passes(wanted.exactly), _name_begins(wanted.text)
+        begins = self._passes(wanted.begins)
+        tiers: tuple[tuple[Test | None, tuple[ColumnElement[bool], ...]], ...] = (
+            (wanted.exactly, ()),
+            (None, (name_begins, not_(exactly))),
+            (wanted.begins, (not_(exactly), not_(name_begins))),
+            (wanted.contains, (not_(exactly), not_(name_begins), not_(begins))),
+        )
+        places: list[Place] = []
+        for tier, (test, conditions) in enumerate(tiers):
+            past = after is not None and after[0] > tier
+            if past or len(places) == count or (tier == EXACTLY and test is None):
+                continue
+            here = after if after is not None and after[0] == tier else None
+            places += self._tier(tier, test, conditions, here, count - len(places))
+        return places
+
+    def _tier(
+        self, tier: int, test: Test | None, conditions: tuple[ColumnElement[bool], ...], after: Place | None, count: int
+    ) -> list[Place]:
+        if test is not None:
+            few = self._few(All((test, *self._choices)), literal_column(str(tier)), conditions, after, count)
+            if few is not None:
+                return few
+            conditions = (self._passes(test), *conditions)
+        return self.walk(conditions, tier, after, count)
+
+    def walk(
+        self, conditions: tuple[ColumnElement[bool], ...], tier: int, after: Place | None, count: int
+    ) -> list[Place]:
+        """In the order of names, from a place on."""
+        wanted = select(ROWS.c.name, ROWS.c.customer_id).where(
+            *conditions, *self._filters, *(self._passes(one) for one in self._choices)
+        )
+        if after is not None:
+            _, name, id = after
+            later = or_(ROWS.c.name > name, ROWS.c.customer_id > id)
+            wanted = wanted.where(ROWS.c.name >= name, later)
+        rows = self._session.execute(wanted.order_by(ROWS.c.name, ROWS.c.customer_id).limit(count))
+        return [(tier, name, id) for name, id in rows]
+
+    def _few(
+        self,
+        test: Test,
+        tier: ColumnElement[Any],
+        conditions: tuple[ColumnElement[bool], ...],
+        after: Place | None,
+        count: int,
+    ) -> list[Place] | None:
+        """The first of those who pass; None when they are many, or there is no index to tell."""
+        if not self._has_index or self._is_common(test):
+            return None
+        holds = and_(true(), *conditions, *self._filters)
+        columns = (ROWS.c.customer_id, ROWS.c.name, tier.label("tier"), holds.label("holds"))
+        few = self._indexed(select(*columns), test, FEW + 1).cte("few")
+        order = (few.c.tier, few.c.name, few.c.customer_id)
+        first = select(*order).where(few.c.holds).order_by(*order).limit(count)
+        if after is not None:
+            first = first.where(_later(order, after))
+        best = first.subquery()
+        every = select(func.count().label("count")).select_from(few).subquery()
+        rows = self._session.execute(select(every.c.count, *best.c).select_from(every.outerjoin(best, true()))).all()
+        if rows[0][0] > FEW:
+            return None
+        return sorted((tier, name, id) for _, tier, name, id in rows if id is not None)
+
+    def _is_common(self, test: Test) -> bool:
+        """PostgreSQL gathers all whom its index gives before it looks at the first: of what every twentieth has, seen
+        on some from everywhere, that takes longer than to walk. SQLite stops by itself where we have enough."""
+        if self._sqlite:
+            return False
+        last = select(sql_cast(func.max(ROWS.c.customer_id), BigInteger)).scalar_subquery()
+        step = func.generate_series(1, SAMPLE).table_valued("step").render_derived()
+        some = ROWS.c.customer_id.in_(select(last * step.c.step // SAMPLE))
+        passes = func.count().filter(self._passes(test))
+        seen, common = self._session.execute(select(func.count(), passes).where(some)).one()
+        return bool(seen * COMMON <= common * 100 and seen > SAMPLE // 2)
+
+    def nearly(self, wanted: Asked, count: int) -> list[int]:
+        if wanted.nearly is None or not self._has_index:
+            return []
+        texts = [ROWS.c[name] for name in wanted.columns]
+        test = All((wanted.nearly, *self._choices))
+        holds = and_(true(), *self._filters)
+        rows = self._session.execute(
+            self._indexed(select(ROWS.c.name, ROWS.c.customer_id, holds, *texts), test, MOST_NEARLY)
+        )
+        near = sorted((name, id) for name, id, holds, *held in rows if holds and wanted.is_nearly(held))
+        return [id for _, id in near[:count]]
+
+    def _indexed(self, wanted: Select[Any], test: Test, most: int) -> Select[Any]:
+        """By the index, at most so many: the others are not looked at."""
+        if not self._sqlite:
+            # It may think that so few are soon met with on the way through the whole table.
+            self._session.execute(text("SET LOCAL enable_seqscan = off"))
+            return wanted.where(_like(test)).limit(most)
+        some = text(
+            f"SELECT rowid FROM {search_index.TABLE} WHERE {search_index.TABLE} MATCH :match LIMIT :most"
+        ).bindparams(match=_match(test), most=most)
+        return wanted.where(ROWS.c.customer_id.in_(some.columns(rowid=ROWS.c.customer_id.type).scalar_subquery()))
+
+    def _passes(self, test: Test | None) -> ColumnElement[bool]:
+        """Seen on the row itself."""
+        match test:
+            case Has(pieces, columns):
+                position = func.instr if self._sqlite else func.strpos
+                return or_(*(and_(*(position(ROWS.c[name], one) > 0 for one in pieces)) for name in columns))
+            case All(tests):
+                return and_(true(), *map(self._passes, tests))
+            case One(tests):
+                return or_(*map(self._passes, tests))
+            case None:
+                return false()
+
+
+def _conditions(filters: Filters) -> list[ColumnElement[bool]]:
+    conditions: list[ColumnElement[bool]] = []
+    if filters.nobodys:
+        conditions.append(ROWS.c.manager_id.is_(None))
+    elif filters.manager_id is not None:
+        conditions.append(ROWS.c.manager_id == filters.manager_id)
+    if filters.source is not None:
+        conditions.append(ROWS.c.source == filters.source)
+    if filters.owes:
+        conditions.append(ROWS.c.owes)
+    if filters.open_task:
+        conditions.append(ROWS.c.open_task)
+    return conditions
+
+
+def _later(order: tuple[ColumnElement[Any], ...], place: Place) -> ColumnElement[bool]:
+    (tier, name, id), (its_tier, its_name, its_id) = order, place
+    same_tier = and_(tier == its_tier, or_(name > its_name, and_(name == its_name, id > its_id)))
+    return or_(tier > its_tier, same_tier)
+
+
+def _name_begins(text: str) -> ColumnElement[bool]:
+    return and_(ROWS.c.name >= text, ROWS.c.name < text + _LAST)
+
+
+def _like(test: Test) -> ColumnElement[bool]:
+    """As PostgreSQL's index of trigrams takes it."""
+    match test:
+        case Has(pieces, columns):
+            pattern = f"%{'%'.join(map(_escaped, pieces))}%"
+            return or_(*(ROWS.c[name].like(pattern) for name in columns))
+        case All(tests):
+            return and_(*map(_like, tests))
+        case One(tests):
+            return or_(*map(_like, tests))
+
+
+def _escaped(piece: str) -> str:
+    return piece.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
+
+
+def _match(test: Test) -> str:
+    """As FTS5 takes it."""
+    match test:
+        case Has(pieces, columns):
+            phrases = " AND ".join(f'"{piece.replace(chr(34), chr(34) * 2)}"' for piece in pieces)
+            return f"{{{' '.join(columns)}}} : ({phrases})"
+        case All(tests):
+            return f"({' AND '.join(map(_match, tests))})"
+        case One(tests):
+            return f"({' OR '.join(map(_match, tests))})"
