@@ -15,11 +15,13 @@ from typing import TYPE_CHECKING, Protocol
 
 from agi.conversation import Request, get_variable, set_variable, verbose
 from config.settings import Settings
-from lookup.answers import Answer, Caller, Found
-from lookup.channel_values import DID, TRUNK, channel_values
+from lookup.answers import Answer, Caller, Found, Withheld
+from lookup.channel_values import DID, LABEL, TRUNK, channel_values
+from lookup.display import display_name
+from lookup.duty import Situation
 from lookup.links import addresses
-from lookup.naming import phone_name
-from lookup.routing import route
+from lookup.routing import NOTHING_KNOWN, route
+from lookup.screens import on_screens
 from records.facts import call_id_of
 
 if TYPE_CHECKING:
@@ -30,7 +32,7 @@ log = logging.getLogger(__name__)
 PRESENTATION = "CALLERID(num-pres)"
 LINKEDID = "CHANNEL(linkedid)"
 
-ASKED = (PRESENTATION, TRUNK, DID, LINKEDID)
+ASKED = (PRESENTATION, TRUNK, DID, LINKEDID, LABEL)
 """What `who_calls` wants to know beside the request itself."""
 
 
@@ -47,6 +49,7 @@ class Arrival:
     caller: Caller
     did: str
     linkedid: str
+    label: str = ""
 
 
 def arrival(request: Request, told: Mapping[str, str]) -> Arrival:
@@ -54,26 +57,35 @@ def arrival(request: Request, told: Mapping[str, str]) -> Arrival:
     trunk = request.arguments[0] if request.arguments and request.arguments[0] else told[TRUNK]
     caller = Caller(request.header("agi_callerid"), request.header("agi_calleridname"), told[PRESENTATION], trunk)
     did = told[DID] or request.header("agi_dnid") or request.header("agi_extension")
-    return Arrival(caller, did, told[LINKEDID] or request.header("agi_uniqueid"))
+    return Arrival(caller, did, told[LINKEDID] or request.header("agi_uniqueid"), told[LABEL])
 
 
-def values(call: Arrival, answer: Answer, settings: Settings, now: float) -> dict[str, str]:
+def values(
+    call: Arrival, answer: Answer, settings: Settings, now: float, situation: Situation = NOTHING_KNOWN
+) -> dict[str, str]:
     """What to set on the channel, in order. `now`: seconds since the epoch, from which the card's addresses count.
 
     Without desk.secret there are no addresses: another user's one-process AGI may be unable to read it.
     """
-    way = route(answer, settings.did(call.did), settings.routing, settings.asterisk.node)
-    name = phone_name(answer) if isinstance(answer, Found) else ""
+    did = settings.did(call.did)
+    way = route(answer, did, settings.routing, settings.asterisk.node, situation)
+    name = display_name(answer, did.template or settings.display.template, call.label or did.label, call.caller.name)
     call_id = call_id_of(settings.asterisk.node, call.linkedid)
     chosen = answer.chosen if isinstance(answer, Found) else None
     expires_at = int(now) + settings.desk.link_minutes * 60
     secret = settings.desk.secret
     links = addresses(settings.public_url, secret, chosen, call_id, expires_at) if chosen and secret else None
-    return channel_values(call_id, answer, way, name, links)
+    known = "" if isinstance(answer, Withheld) else name or call.caller.name
+    screens = on_screens(known, settings.phones, settings.phone_models)
+    return channel_values(call_id, answer, way, name, links) | screens
+
+
+Known = Callable[[int], Situation]
+"""Who is there at a moment, in milliseconds since the epoch."""
 
 
 async def who_calls(
-    finder: Finder, settings: Settings, now: Callable[[], float], request: Request, channel: Channel
+    finder: Finder, settings: Settings, now: Callable[[], float], known: Known, request: Request, channel: Channel
 ) -> None:
     """Look the caller up and say on the channel who it is and who should ring."""
     told = {name: (await channel.ask(get_variable(name))).value for name in ASKED}
@@ -81,7 +93,9 @@ async def who_calls(
     if settings.did(call.did).policy == "leave":
         return
     answer = await finder.find(call.caller, settings.lookup.budget_ms / 1000)
-    commands = {name: set_variable(name, value) for name, value in values(call, answer, settings, now()).items()}
+    at = now()
+    to_set = values(call, answer, settings, at, known(int(at * 1000)))
+    commands = {name: set_variable(name, value) for name, value in to_set.items()}
     for name, command in commands.items():
         reply = await channel.ask(command)
         if not reply.done:
@@ -93,10 +107,15 @@ async def alive(request: Request, channel: Channel) -> None:
     await channel.ask(verbose("Ringcard answers AGI"))
 
 
-def scripts(finder: Finder, settings: Settings, now: Callable[[], float] = time.time) -> dict[str, Script]:
+def scripts(
+    finder: Finder,
+    settings: Settings,
+    now: Callable[[], float] = time.time,
+    known: Known = lambda at_ms: NOTHING_KNOWN,
+) -> dict[str, Script]:
     """All of them, by name."""
 
     async def who(request: Request, channel: Channel) -> None:
-        await who_calls(finder, settings, now, request, channel)
+        await who_calls(finder, settings, now, known, request, channel)
 
     return {"who_calls": who, "alive": alive}

@@ -11,13 +11,6 @@ from records.facts import CallFacts
 
 
 @dataclass(frozen=True, slots=True)
-class Follow:
-    """Have the channel's events sent to us, also after it has left our hands."""
-
-    channel_id: str
-
-
-@dataclass(frozen=True, slots=True)
 class LookUp:
     """Find out who this is; the answer comes back as `Looked`. `late`: the call does not wait for it."""
 
@@ -54,4 +47,13 @@ class Record:
     facts: CallFacts
 
 
-Action = Follow | LookUp | SetChannel | HandBack | Tell | Record
+@dataclass(frozen=True, slots=True)
+class NameLate:
+    """The name came when the call had gone on: set it where it can still be seen, if anybody can."""
+
+    channel: str  # its name, PJSIP/101-0000126e
+    function: str  # CALLERID(name) of the caller's, CONNECTEDLINE(name) of a phone that rings
+    name: str
+
+
+Action = LookUp | SetChannel | HandBack | Tell | Record | NameLate

@@ -1,11 +1,11 @@
 """The link to one Asterisk: its events in, our requests out, over one WebSocket.
 
-It stands where ari-py stood and keeps ari-py's vocabulary: requests are named by resource and operation as Asterisk's
-own API description names them (`channels.continueInDialplan`), and a test holds our names against that description.
-They ride on the events' WebSocket where the server can do that (Asterisk >= 20.14, 22.4), else on kept-alive HTTP.
+It stands where ari-py stood and keeps ari-py's vocabulary (`ari_requests.py`). Requests ride on
+the events' WebSocket where the server can do that (Asterisk >= 20.14, 22.4), else on kept-alive HTTP.
 
 `run` connects, and connects again after every loss, for as long as it lives. Each new connection is announced as a
 gap, because events of the time between are lost for good: whoever follows calls compares what it holds with what is.
+An application is one process's at a time; the others that want it stand by (`seat.py`).
 """
 
 from __future__ import annotations
@@ -13,197 +13,50 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from base64 import b64encode
 from collections.abc import Awaitable, Callable, Iterable, Mapping
-from dataclasses import dataclass, field
-from typing import Any, Protocol
+from dataclasses import dataclass
+from typing import Any
 
 import aiohttp
 import orjson
 
+from ari_app.ari_requests import (
+    CONTINUE,
+    FILTER,
+    GET_CHANNEL,
+    GET_INFO,
+    LIST_BRIDGES,
+    LIST_CHANNELS,
+    NOT_FOUND,
+    PING,
+    SET_CHANNEL_VAR,
+    SET_CHANNEL_VARS,
+    SUBSCRIBE,
+    AriError,
+    AriGone,
+    AriRefused,
+    HttpWire,
+    Operation,
+    Request,
+    SocketWire,
+    Wire,
+    basic,
+    request,
+)
+from ari_app.seat import Seat
 from config.settings import Asterisk
 
 log = logging.getLogger(__name__)
 
-FRAME_LIMIT = 60_000
-"""Bytes. Asterisk 22 drops the whole WebSocket on a request frame over 65 535 bytes (measured), so we refuse before."""
-
 RETRY_S = (0.1, 0.2, 0.5, 1.0, 2.0)  # Asterisk itself is up again in 0.3 s; later only the last one repeats
 PROBE_S = 1.0
-NO_SUCH_SOURCE = 422  # what applications.subscribe says of a channel that is not there
 HEARTBEAT_S = 10.0
+LINGER_S = 0.5  # who was replaced still gives back the calls in its hands
+HANDED_ON_S = 2.0  # who leaves waits so long for who stands by, and who looks twice a second
 
 
-class AriError(Exception):
-    """A request to Asterisk did not do what it was meant to."""
-
-
-class AriGone(AriError):
-    """No connection to Asterisk, or no answer in time."""
-
-
-class AriRefused(AriError):
-    """Asterisk answered no. `status` is the HTTP status: 404 the channel is gone, 409 it is no longer in our hands."""
-
-    def __init__(self, operation: str, status: int, reason: str) -> None:
-        super().__init__(f"{operation}: {status} {reason}")
-        self.status = status
-
-
-@dataclass(frozen=True, slots=True)
-class Operation:
-    """One operation of the API description: resource, nickname, method, path with its path parameters in braces."""
-
-    resource: str
-    nickname: str
-    method: str
-    path: str
-
-    def __str__(self) -> str:
-        return f"{self.resource}.{self.nickname}"
-
-
-GET_INFO = Operation("asterisk", "getInfo", "GET", "asterisk/info")
-PING = Operation("asterisk", "ping", "GET", "asterisk/ping")
-GET_APPLICATION = Operation("applications", "get", "GET", "applications/{applicationName}")
-SUBSCRIBE = Operation("applications", "subscribe", "POST", "applications/{applicationName}/subscription")
-FILTER = Operation("applications", "filter", "PUT", "applications/{applicationName}/eventFilter")
-LIST_CHANNELS = Operation("channels", "list", "GET", "channels")
-SET_CHANNEL_VAR = Operation("channels", "setChannelVar", "POST", "channels/{channelId}/variable")
-SET_CHANNEL_VARS = Operation("channels", "setChannelVars", "POST", "channels/{channelId}/variables")
-CONTINUE = Operation("channels", "continueInDialplan", "POST", "channels/{channelId}/continue")
-
-OPERATIONS = (GET_INFO, PING, GET_APPLICATION, SUBSCRIBE, FILTER, LIST_CHANNELS, SET_CHANNEL_VAR, CONTINUE)
-"""What every supported Asterisk has; `SET_CHANNEL_VARS` is asked for and done without where it is missing."""
-
-
-@dataclass(frozen=True, slots=True)
-class Request:
-    """One request, independent of the wire that it goes over."""
-
-    operation: Operation
-    path: str
-    query: Mapping[str, str] = field(default_factory=dict)
-    body: Any = None
-
-
-def request(operation: Operation, body: Any = None, **parameters: str) -> Request:
-    """`parameters` whose name stands in the path go there, the others into the query."""
-    in_path = {name: value for name, value in parameters.items() if "{" + name + "}" in operation.path}
-    query = {name: value for name, value in parameters.items() if name not in in_path}
-    return Request(operation, operation.path.format(**in_path), query, body)
-
-
-class Wire(Protocol):
-    """A way for requests. `send` puts them on the wire in order, and returns when all are answered."""
-
-    async def send(self, requests: Iterable[Request]) -> list[Any]: ...
-
-
-class HttpWire:
-    """Kept-alive HTTP: one request after the other, since only that keeps their order."""
-
-    def __init__(self, session: aiohttp.ClientSession, base: str, limit_s: float) -> None:
-        self._session = session
-        self._base = base
-        self._limit = aiohttp.ClientTimeout(total=limit_s)
-
-    async def send(self, requests: Iterable[Request]) -> list[Any]:
-        return [await self._one(each) for each in requests]
-
-    async def _one(self, each: Request) -> Any:
-        try:
-            async with self._session.request(
-                each.operation.method,
-                f"{self._base}/{each.path}",
-                params=each.query,
-                json=each.body,
-                timeout=self._limit,
-            ) as response:
-                return _answer(each.operation, response.status, response.reason or "", await response.read())
-        except (aiohttp.ClientError, TimeoutError, OSError) as exc:
-            raise AriGone(f"{each.operation}: {exc or type(exc).__name__}") from exc
-
-
-class SocketWire:
-    """The events' own WebSocket: requests are written back to back, and answers find their request by its number."""
-
-    def __init__(self, socket: aiohttp.ClientWebSocketResponse, limit_s: float) -> None:
-        self._socket = socket
-        self._limit_s = limit_s
-        self._waiting: dict[str, tuple[Operation, asyncio.Future[Any]]] = {}
-        self._number = 0
-
-    async def send(self, requests: Iterable[Request]) -> list[Any]:
-        sent = [(self._next_number(), each) for each in requests]
-        frames = [_frame(number, each) for number, each in sent]
-        loop = asyncio.get_running_loop()
-        for number, each in sent:
-            self._waiting[number] = (each.operation, loop.create_future())
-        answers = [self._waiting[number][1] for number, _ in sent]
-        try:
-            async with asyncio.timeout(self._limit_s):
-                for frame in frames:
-                    await self._socket.send_str(frame)
-                return await _all(answers)
-        except (TimeoutError, ConnectionError, aiohttp.ClientError) as exc:
-            raise AriGone(f"no answer from Asterisk: {exc or type(exc).__name__}") from exc
-        finally:
-            for number, _ in sent:
-                self._waiting.pop(number, None)
-
-    def _next_number(self) -> str:
-        self._number += 1
-        return str(self._number)
-
-    def answered(self, raw: Mapping[str, Any]) -> None:
-        operation, future = self._waiting.pop(str(raw.get("request_id")), (None, None))
-        if operation is None or future is None or future.done():
-            return  # its time was over
-        try:
-            body = (raw.get("message_body") or "").encode()
-            future.set_result(_answer(operation, raw["status_code"], raw.get("reason_phrase", ""), body))
-        except AriError as exc:
-            future.set_exception(exc)
-
-    def lost(self) -> None:
-        for operation, future in self._waiting.values():
-            if not future.done():
-                future.set_exception(AriGone(f"{operation}: the connection to Asterisk was lost"))
-        self._waiting.clear()
-
-
-def _frame(number: str, each: Request) -> str:
-    message: dict[str, Any] = {
-        "type": "RESTRequest",
-        "request_id": number,
-        "method": each.operation.method,
-        "uri": each.path,
-        "query_strings": [{"name": name, "value": value} for name, value in each.query.items()],
-    }
-    if each.body is not None:
-        message |= {"content_type": "application/json", "message_body": orjson.dumps(each.body).decode()}
-    frame = orjson.dumps(message)
-    if len(frame) > FRAME_LIMIT:
-        raise AriRefused(str(each.operation), 413, f"{len(frame)} bytes are more than Asterisk's WebSocket takes")
-    return frame.decode()
-
-
-async def _all(answers: list[asyncio.Future[Any]]) -> list[Any]:
-    """Every answer; then the first refusal, if any, so that no request's fate is left unread."""
-    results = await asyncio.gather(*answers, return_exceptions=True)
-    for result in results:
-        if isinstance(result, BaseException):
-            raise result
-    return results
-
-
-def _answer(operation: Operation, status: int, reason: str, body: bytes) -> Any:
-    if status >= 400:
-        with contextlib.suppress(orjson.JSONDecodeError, AttributeError):
-            reason = orjson.loads(body).get("message", reason)
-        raise AriRefused(str(operation), status, reason)
-    return orjson.loads(body) if body else None
+class NoAsterisk(AriError):
+    """There is no Asterisk that would take us at this address."""
 
 
 OnEvent = Callable[[Mapping[str, Any]], None]
@@ -221,21 +74,60 @@ class LinkCounters:
 
 
 class AriLink:
-    """One Asterisk, as one Stasis application that hears the `event_types` and nothing else."""
+    """One Asterisk, as one Stasis application that hears the `event_types` and nothing else.
 
-    def __init__(self, settings: Asterisk, event_types: Iterable[str]) -> None:
+    Without `app` it is the application that calls enter. `sources` are what it subscribes to beside the calls in its
+    hands. `name` is for the log. `beside`: there is another link to this Asterisk, which says when it is gone.
+    """
+
+    def __init__(
+        self,
+        settings: Asterisk,
+        event_types: Iterable[str],
+        *,
+        app: str = "",
+        sources: Iterable[str] = (),
+        name: str = "ari",
+        beside: bool = False,
+    ) -> None:
         self.settings = settings
+        self.app = app or settings.app
+        self._sources = tuple(sources)
+        self._name = name
+        self._beside = beside
+        self._seat = Seat(self.app)
+        self.placed = asyncio.Event()  # it is known whether another process has the application
+        self.stands_by = False  # somebody else has the application, and we wait for it
+        self._replaced = asyncio.Event()
+        self._lost = False  # the last connection, and nobody said that another took its place
         self.counters = LinkCounters()
         self.server = ""  # version, when connected
         self.over = ""  # "WebSocket" or "HTTP"
         self._event_types = sorted(event_types)
         self._on_event: OnEvent = lambda raw: None
         self._on_connected: OnConnected | None = None
+        self._on_standing_by: Callable[[], None] | None = None
         self._base = settings.ari_url.rstrip("/")
         self._limit_s = settings.request_ms / 1000
         self._wire: Wire | None = None
         self._several_variables = False
         self._trouble = ""  # what was last said to be wrong, so that an outage is logged once
+
+    @property
+    def up(self) -> bool:
+        return self._wire is not None
+
+    @property
+    def holder(self) -> str:
+        """The process that has the application, as far as we saw; ours is `seat.OURSELVES`."""
+        return self._seat.holder
+
+    async def leave(self) -> None:
+        """Before the end: hand the application on to who stands by, if anybody does, so that no call meets nobody."""
+        with contextlib.suppress(AriError, TimeoutError):
+            if self.up and await self._seat.leave(self.send):
+                async with asyncio.timeout(HANDED_ON_S):
+                    await self._replaced.wait()
 
     # --- requests ---
 
@@ -253,17 +145,6 @@ class AriLink:
         except AriGone:
             self.counters.gone += 1
             raise
-
-    async def follow(self, channel_id: str) -> bool:
-        """Hear the channel to its end. False: there is no such channel any more."""
-        source = f"channel:{channel_id}"
-        try:
-            await self.send(request(SUBSCRIBE, applicationName=self.settings.app, eventSource=source))
-        except AriRefused as exc:
-            if exc.status != NO_SUCH_SOURCE:
-                raise
-            return False
-        return True
 
     async def hand_back(self, channel_id: str, values: Mapping[str, str]) -> None:
         """Set `values` on the channel and let it go on in the dialplan; the order holds on the wire.
@@ -293,22 +174,39 @@ class AriLink:
         (listed,) = await self.send(request(LIST_CHANNELS))
         return list(listed)
 
+    async def bridges(self) -> list[Mapping[str, Any]]:
+        (listed,) = await self.send(request(LIST_BRIDGES))
+        return list(listed)
+
+    async def has_channel(self, channel_id: str) -> bool:
+        try:
+            await self.send(request(GET_CHANNEL, channelId=channel_id))
+        except AriRefused as exc:
+            if exc.status != NOT_FOUND:
+                raise
+            return False
+        return True
+
     # --- the connection ---
 
-    async def run(self, on_event: OnEvent, on_connected: OnConnected) -> None:
+    async def run(
+        self, on_event: OnEvent, on_connected: OnConnected, on_standing_by: Callable[[], None] | None = None
+    ) -> None:
         """Stay connected until cancelled.
 
         `on_event` gets every raw event, in order; `on_connected` is awaited after each new connection, when events of
-        it may already have come.
+        it may already have come. `on_standing_by` is called when another process has the application.
         """
-        self._on_event, self._on_connected = on_event, on_connected
-        headers = {"Authorization": _basic(self.settings.username, self.settings.password)}
+        self._on_event, self._on_connected, self._on_standing_by = on_event, on_connected, on_standing_by
+        headers = {"Authorization": basic(self.settings.username, self.settings.password)}
         async with aiohttp.ClientSession(headers=headers) as session:
             attempt = 0
             while True:
                 try:
                     await self._connection(session)
                     attempt = 0
+                except NoAsterisk as exc:
+                    self._say(str(exc), of_all=True)
                 except AriError as exc:
                     self._say(str(exc))
                 await asyncio.sleep(RETRY_S[min(attempt, len(RETRY_S) - 1)])
@@ -318,38 +216,52 @@ class AriLink:
         """One connection from its opening to its loss."""
         http = HttpWire(session, self._base, self._limit_s)
         await self._greet(http)
+        await self._wait_until_free(http)
         async with self._open(session) as socket:
             wire = SocketWire(socket, self._limit_s)
             reading = asyncio.create_task(self._read(socket, wire), name="ari-events")
+            keeping: asyncio.Task[None] | None = None
             try:
                 await self._settle(http, wire)
+                keeping = asyncio.create_task(self._seat.keep(self.send), name="ari-seat")
                 replaced = await reading
+                if replaced:
+                    keeping.cancel()
+                    self.stands_by = True
+                    self._replaced.set()
+                    with contextlib.suppress(TimeoutError):
+                        async with asyncio.timeout(LINGER_S):
+                            await self._read(socket, wire)
             finally:
                 self._wire = None
                 wire.lost()
-                reading.cancel()
-                with contextlib.suppress(asyncio.CancelledError):
-                    await reading
+                for task in filter(None, (reading, keeping)):
+                    task.cancel()
+                    with contextlib.suppress(asyncio.CancelledError):
+                        await task
         self.counters.lost += 1
         if replaced:
-            await self._stand_by(http)
+            self.counters.replaced += 1
         else:
-            self._say("the connection to Asterisk was lost; calls ring the company's own way until it is back")
+            self._lost = True
+            self._say(
+                "the connection to Asterisk was lost; calls ring the company's own way until it is back", of_all=True
+            )
 
     async def _greet(self, http: HttpWire) -> None:
         try:
             (info,) = await http.send([request(GET_INFO)])
         except AriRefused as exc:
-            raise AriError(_refusal(exc, self._base)) from exc
+            raise NoAsterisk(_refusal(exc, self._base)) from exc
         except AriGone as exc:
-            raise AriError(
+            raise NoAsterisk(
                 f"Asterisk does not answer at {self._base} ({exc.__cause__ or exc}); it is tried until it does. "
                 "Does it run, and has its http.conf enabled=yes?"
             ) from exc
         try:
             self.server = str(info["system"]["version"])
         except (TypeError, KeyError):
-            raise AriError(
+            raise NoAsterisk(
                 f"{self._base} answers, but it is not Asterisk's REST interface; check asterisk.ari_url"
             ) from None
 
@@ -358,7 +270,7 @@ class AriLink:
         try:
             async with asyncio.timeout(self._limit_s):
                 socket = await session.ws_connect(
-                    f"{self._base}/events", params={"app": self.settings.app}, heartbeat=HEARTBEAT_S, max_msg_size=0
+                    f"{self._base}/events", params={"app": self.app}, heartbeat=HEARTBEAT_S, max_msg_size=0
                 )
         except (aiohttp.ClientError, TimeoutError, OSError) as exc:
             raise AriError(f"Asterisk refuses the events' WebSocket at {self._base}/events ({exc})") from exc
@@ -375,12 +287,16 @@ class AriLink:
         self._wire, self.over = (wire, "WebSocket") if await self._answers_on_socket(wire) else (http, "HTTP")
         # A filter that allows only some events also silences the answers to requests, unless it names them (measured).
         allowed = [{"type": name} for name in [*self._event_types, "RESTResponse"]]
-        await self.send(request(FILTER, body={"allowed": allowed}, applicationName=self.settings.app))
+        await self.send(request(FILTER, body={"allowed": allowed}, applicationName=self.app))
+        if self._sources:
+            await self.send(request(SUBSCRIBE, applicationName=self.app, eventSource=",".join(self._sources)))
         self.counters.connected += 1
         self._trouble = ""
+        self._replaced.clear()
         log.info(
-            "ari connected",
-            extra={"fields": {"asterisk": self.server, "requests": self.over, "app": self.settings.app}},
+            "%s connected",
+            self._name,
+            extra={"fields": {"asterisk": self.server, "requests": self.over, "app": self.app}},
         )
         if self._on_connected is not None:
             await self._on_connected()
@@ -417,27 +333,29 @@ class AriLink:
         wire.lost()
         return False
 
-    async def _stand_by(self, http: HttpWire) -> None:
-        """Somebody else serves our application. Two that fight for it serve nobody, so wait until it is free."""
-        self.counters.replaced += 1
-        log.error(
-            "another program connected to this Asterisk as application %r and gets its calls now; "
-            "stop one of the two. This one waits and takes over when the other is gone",
-            self.settings.app,
-        )
-        with contextlib.suppress(AriError):
-            while True:
-                await http.send([request(GET_APPLICATION, applicationName=self.settings.app)])
-                await asyncio.sleep(1)
+    async def _wait_until_free(self, http: HttpWire) -> None:
+        """Two that fight for one application serve nobody, so wait until whoever has it is gone, frozen or leaves."""
 
-    def _say(self, trouble: str) -> None:
+        async def send(*requests: Request) -> list[Any]:
+            return await http.send(requests)
+
+        taken = await self._seat.is_taken(send)
+        if taken and self._lost:  # not replaced: what is there is what is left of our own connection
+            taken = not await self._seat.is_ours(send)
+        self._lost, self.stands_by = False, taken
+        self.placed.set()
+        if self.stands_by:
+            self._say(f"the application {self.app!r} is another process's now; this one stands by")
+            if self._on_standing_by is not None:
+                self._on_standing_by()
+            await self._seat.wait(send)
+            self.stands_by = False
+
+    def _say(self, trouble: str, *, of_all: bool = False) -> None:
+        """`of_all`: it is the same for every link to this Asterisk."""
         if trouble != self._trouble:
             self._trouble = trouble
-            log.warning("%s", trouble)
-
-
-def _basic(username: str, password: str) -> str:
-    return "Basic " + b64encode(f"{username}:{password}".encode()).decode()
+            log.log(logging.DEBUG if of_all and self._beside else logging.WARNING, "%s", trouble)
 
 
 def _refusal(exc: AriRefused, base: str) -> str:
