@@ -7,7 +7,6 @@ its own for some milliseconds, one that rings nobody and enters no extension, an
 from __future__ import annotations
 
 import asyncio
-import base64
 import re
 from collections.abc import AsyncIterator, Collection, Mapping
 from contextlib import asynccontextmanager, suppress
@@ -19,9 +18,10 @@ from typing import Any
 import aiohttp
 import orjson
 
-from ari_app.ari_link import (
-    GET_APPLICATION,
+from ari_app.ari_requests import (
     GET_INFO,
+    GLOBAL_VAR,
+    LIST_APPLICATIONS,
     PING,
     AriError,
     AriGone,
@@ -29,22 +29,24 @@ from ari_app.ari_link import (
     HttpWire,
     Operation,
     SocketWire,
+    basic,
     request,
 )
+from ari_app.seat import mark_of
 from config.settings import Asterisk, Settings
 from lookup import channel_values as names
+from ringcard.check_cel import cel
 from ringcard.findings import Finding, counted, fail, ok, warn
 
 OLDEST = 18
 CLOCKS_S = 5.0  # what two machines' clocks may differ by before times in the log confuse
 APP = "ringcard-doctor"
-CONTEXT = "ringcard-inbound"
 DIALPLAN = Path(__file__).resolve().parent.parent / "dialplan" / "ringcard.conf"
 
 LIST_MODULES = Operation("asterisk", "listModules", "GET", "asterisk/modules")
-GLOBAL_VAR = Operation("asterisk", "getGlobalVar", "GET", "asterisk/variable")
 LIST_ENDPOINTS = Operation("endpoints", "listByTech", "GET", "endpoints/{tech}")
 API = Operation("api-docs", "channels", "GET", "api-docs/channels.json")
+GET_OBJECT = Operation("asterisk", "getObject", "GET", "asterisk/config/dynamic/{configClass}/{objectType}/{id}")
 CREATE = Operation("channels", "create", "POST", "channels/create")
 CHANNEL_VAR = Operation("channels", "getChannelVar", "GET", "channels/{channelId}/variable")
 HANG_UP = Operation("channels", "hangup", "DELETE", "channels/{channelId}")
@@ -75,15 +77,20 @@ MODULES = {
 FALLBACK = {
     names.CURL: {"res_curl": "CURL", "func_curl": "CURL", "func_uri": "URIENCODE"},
     names.AGI: {"res_agi": "AGI", "res_curl": "CURL", "func_curl": "CURL"},
+    names.DIALS: {"func_devstate": "DEVICE_STATE"},
+    names.SHARED: {"app_stasis_broadcast": "StasisBroadcast"},
 }
-"""What each of the two other ways to a name needs, when the company has switched it on."""
+"""What is needed beside, where the company has set a variable."""
+
+FOR_MODELS = {"func_pjsip_aor": "PJSIP_AOR", "func_pjsip_contact": "PJSIP_CONTACT"}
+"""What finds out which model a telephone is, where settings name some."""
 
 
 async def asterisk(settings: Settings, phones: Collection[str]) -> list[Finding]:
     """`phones`: endpoints of this node that people sit at. The first thing that is wrong ends what depends on it."""
     base = settings.asterisk.ari_url.rstrip("/")
     limit_s = settings.asterisk.request_ms / 1000
-    headers = {"Authorization": _basic(settings.asterisk)}
+    headers = {"Authorization": basic(settings.asterisk.username, settings.asterisk.password)}
     async with aiohttp.ClientSession(headers=headers, timeout=aiohttp.ClientTimeout(total=limit_s)) as session:
         http = HttpWire(session, base, limit_s)
         try:
@@ -96,17 +103,14 @@ async def asterisk(settings: Settings, phones: Collection[str]) -> list[Finding]
         found = [_version(version)]
         try:
             found.append(await _clocks(session, base))
-            found.append(await _application(http, settings.asterisk.app))
-            found.append(await _modules(http))
+            found.append(await _application(http, settings.asterisk))
+            found.append(await _modules(http, FOR_MODELS if settings.phone_models else {}))
+            found.append(await _overload(http))
             found += await _phones(http, phones)
             found += await _by_channel(session, http, settings)
         except (AriError, aiohttp.ClientError, TimeoutError) as exc:
             found.append(fail("asterisk", f"stopped answering: {exc}", "Look at its console, and ask doctor again."))
         return found
-
-
-def _basic(settings: Asterisk) -> str:
-    return "Basic " + base64.b64encode(f"{settings.username}:{settings.password}".encode()).decode()
 
 
 # --- what it is ---
@@ -162,20 +166,34 @@ async def _clocks(session: aiohttp.ClientSession, base: str) -> Finding:
     return ok("clocks", "Asterisk does not tell its time")
 
 
-async def _application(http: HttpWire, app: str) -> Finding:
-    try:
-        await http.send([request(GET_APPLICATION, applicationName=app)])
-    except AriRefused as exc:
-        if exc.status != 404:
-            raise
-        return fail("application", f"no Ringcard is connected as {app!r}", "Start Ringcard: ringcard run")
-    return ok("application", f"Ringcard is connected as {app!r}")
+async def _application(http: HttpWire, settings: Asterisk) -> Finding:
+    """Who has the calls, and who follows them."""
+    name, app, tracker = "application", settings.app, settings.tracker_app
+    (listed,) = await http.send([request(LIST_APPLICATIONS)])
+    connected = {str(each["name"]) for each in listed}
+    sharing = sorted(each for each in connected if each.startswith(f"{app}-") and each not in (tracker, APP))
+    shared = await _global(http, names.SHARED) == "yes"
+    ours = sharing if shared else sorted({app} & connected)
+    if not ours and sharing:
+        mend = f"Set {names.SHARED} = yes under [globals] in extensions.conf, or leave asterisk.worker empty."
+        return fail(name, f"calls are offered to {app!r} alone, and {', '.join(sharing)} want to share them", mend)
+    if not ours and app in connected:
+        mend = f"Name the workers (asterisk.worker), or take {names.SHARED} away from [globals] in extensions.conf."
+        return fail(name, f"calls are offered to those that share them, and {app!r} does not", mend)
+    if not ours:
+        return fail(name, f"no Ringcard is connected as {app!r}", "Start Ringcard: ringcard run")
+    seen = f"Ringcard is connected as {', '.join(map(repr, ours))}"
+    if tracker not in connected:
+        return warn(
+            name, f"{seen}, and nobody follows the calls", "Look at the log of ari: why is the tracker not there?"
+        )
+    holder = await _global(http, mark_of(tracker))
+    return ok(name, f"{seen}; {holder.partition(' ')[0] or tracker} follows the calls")
 
 
-async def _modules(http: HttpWire) -> Finding:
-    (listed,) = await http.send([request(LIST_MODULES)])
-    running = {str(module["name"]).removesuffix(".so") for module in listed if module["status"] == "Running"}
-    wanted = dict(MODULES)
+async def _modules(http: HttpWire, more: Mapping[str, str]) -> Finding:
+    running = await _running(http)
+    wanted = {**MODULES, **more}
     for variable, modules in FALLBACK.items():
         if await _global(http, variable):
             wanted |= modules
@@ -186,6 +204,11 @@ async def _modules(http: HttpWire) -> Finding:
             "modules", seen, "Load each: a line load = NAME in modules.conf, and asterisk -rx 'module load NAME'."
         )
     return ok("modules", f"all {len(wanted)} that calls need are loaded")
+
+
+async def _running(http: HttpWire) -> frozenset[str]:
+    (listed,) = await http.send([request(LIST_MODULES)])
+    return frozenset(str(module["name"]).removesuffix(".so") for module in listed if module["status"] == "Running")
 
 
 async def _global(http: HttpWire, variable: str) -> str:
@@ -220,12 +243,12 @@ class _Probe:
         self.http = http
         self.channelvars: Mapping[str, str] = channel.get("channelvars") or {}
         self.over = over
-        self._id = str(channel["id"])
+        self.id = str(channel["id"])
 
     async def ask(self, function: str) -> str | None:
         """The function's value; None: this Asterisk does not have it."""
         try:
-            (answer,) = await self.http.send([request(CHANNEL_VAR, channelId=self._id, variable=function)])
+            (answer,) = await self.http.send([request(CHANNEL_VAR, channelId=self.id, variable=function)])
         except AriRefused as exc:
             if exc.status != 500:
                 raise
@@ -242,8 +265,10 @@ async def _by_channel(session: aiohttp.ClientSession, http: HttpWire, settings: 
                 _channelvars(probe.channelvars),
                 *await _dialplan(probe),
                 await _way_before(probe, settings),
+                *await _destinations(probe, settings),
                 await _trunks(probe),
                 await _guard(http, settings),
+                await cel(settings.asterisk, probe.id, await _running(http)),
             ]
     except (aiohttp.ClientError, TimeoutError) as exc:
         mend = "See that res_http_websocket.so is loaded and that no proxy in between cuts WebSockets."
@@ -297,6 +322,23 @@ async def _requests(http: HttpWire, probe: _Probe) -> Finding:
     return ok("requests", f"go over {probe.over}, variables {'all at once' if several else 'one by one'}")
 
 
+async def _overload(http: HttpWire) -> Finding:
+    """A queue of events that is not read at once may stop SIP: docs/benchmarks.md, Load, has what was measured."""
+    name = "overload"
+    try:
+        (told,) = await http.send([request(GET_OBJECT, configClass="res_pjsip", objectType="global", id="global")])
+    except AriRefused:
+        told = []  # no such section: as shipped
+    what = {str(each.get("attribute")): str(each.get("value")) for each in told}
+    if what.get("taskprocessor_overload_trigger", "global") != "global":
+        return ok(name, "only SIP's own queues can hold calls up")
+    mend = (
+        "Run ringcard init, or write taskprocessor_overload_trigger = pjsip_only in the section of pjsip.conf with "
+        "type = global, then: asterisk -rx 'module reload res_pjsip.so'"
+    )
+    return warn(name, "when events are read slowly for a moment, Asterisk takes no new calls meanwhile", mend)
+
+
 def _channelvars(told: Mapping[str, str]) -> Finding:
     """We need none; those that others ask for are paid by every call."""
     slow = [name for name in told if name.startswith("PJSIP") or name == "CHANNEL(endpoint)"]
@@ -308,20 +350,21 @@ def _channelvars(told: Mapping[str, str]) -> Finding:
 
 async def _dialplan(probe: _Probe) -> list[Finding]:
     include = (
-        f'Put #tryinclude "{DIALPLAN}" at the end of extensions.conf, then: asterisk -rx "dialplan reload". '
+        f'Run ringcard init, or put #tryinclude "{DIALPLAN}" at the end of extensions.conf, then: '
+        'asterisk -rx "dialplan reload". '
         "If it is there, Asterisk's user cannot read that file: try it as that user."
     )
-    entered = await probe.ask(f"DIALPLAN_EXISTS({CONTEXT},s,1)")
+    entered = await probe.ask(f"DIALPLAN_EXISTS({names.INBOUND},s,1)")
     if entered is None:
         return []  # func_dialplan is missing; the modules' finding says so
     if entered != "1":
         trunks = await _our_trunks(probe)
         refused = f", and {', '.join(trunks)} sends its calls there: they are refused now" if trunks else ""
-        return [fail("dialplan", f"there is no context {CONTEXT}{refused}", include)]
+        return [fail("dialplan", f"there is no context {names.INBOUND}{refused}", include)]
     if await probe.ask("DIALPLAN_EXISTS(ringcard-call,T,1)") != "1":
         seen = "there is no extension T behind the guard, so a call that Ringcard does not give back is lost"
         return [fail("dialplan", seen, f"Have Asterisk read {DIALPLAN} anew and as it is.")]
-    return [ok("dialplan", f"calls can enter {CONTEXT}")]
+    return [ok("dialplan", f"calls can enter {names.INBOUND}")]
 
 
 async def _way_before(probe: _Probe, settings: Settings) -> Finding:
@@ -333,7 +376,7 @@ async def _way_before(probe: _Probe, settings: Settings) -> Finding:
             'went to before, then: asterisk -rx "dialplan reload"'
         )
         return fail(name, f"{variable} is not set: calls without a route end there", mend)
-    if context == CONTEXT or not re.fullmatch(r"[\w.-]+", context):
+    if context == names.INBOUND or not re.fullmatch(r"[\w.-]+", context):
         return fail(
             name, f"{variable} = {context}, which leads nowhere", "Name the context that took your calls before."
         )
@@ -350,6 +393,18 @@ async def _way_before(probe: _Probe, settings: Settings) -> Finding:
     return ok(name, f"calls without a route go to {context}{numbers}")
 
 
+async def _destinations(probe: _Probe, settings: Settings) -> list[Finding]:
+    gone = []
+    for name, place in settings.destinations.items():
+        if await probe.ask(f"DIALPLAN_EXISTS({place},1)") == "0":
+            gone.append(f"{name} ({place})")
+    if gone:
+        mend = "Correct [destinations] in ringcard.toml, or add the extension; such calls go the company's own way."
+        return [fail("destinations", f"Asterisk's dialplan does not have {', '.join(gone)}", mend)]
+    count = len(settings.destinations)
+    return [ok("destinations", f"Asterisk's dialplan has {'it' if count == 1 else f'all {count}'}")] if count else []
+
+
 async def _takes(probe: _Probe, context: str, did: str) -> bool:
     """Whether the dialled number has an extension there, written as a provider may write it."""
     digits = re.sub(r"\D", "", did)
@@ -361,16 +416,17 @@ async def _our_trunks(probe: _Probe) -> list[str]:
     """PJSIP endpoints whose calls come to us."""
     (listed,) = await probe.http.send([request(LIST_ENDPOINTS, tech="PJSIP")])
     endpoints = sorted(str(endpoint["resource"]) for endpoint in listed)
-    return [each for each in endpoints if await probe.ask(f"PJSIP_ENDPOINT({each},context)") == CONTEXT]
+    return [each for each in endpoints if await probe.ask(f"PJSIP_ENDPOINT({each},context)") == names.INBOUND]
 
 
 async def _trunks(probe: _Probe) -> Finding:
     if ours := await _our_trunks(probe):
-        return ok("trunks", f"{', '.join(ours)} sends its calls to {CONTEXT}")
+        return ok("trunks", f"{', '.join(ours)} sends its calls to {names.INBOUND}")
     mend = (
-        f"Write context = {CONTEXT} at your trunk's endpoint in pjsip.conf; nothing to do if your dialplan leads there."
+        f"Write context = {names.INBOUND} at your trunk's endpoint in pjsip.conf; "
+        "nothing to do if your dialplan leads there."
     )
-    return warn("trunks", f"no PJSIP endpoint sends its calls to {CONTEXT}", mend)
+    return warn("trunks", f"no PJSIP endpoint sends its calls to {names.INBOUND}", mend)
 
 
 async def _guard(http: HttpWire, settings: Settings) -> Finding:

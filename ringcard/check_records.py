@@ -10,10 +10,12 @@ from sqlalchemy.orm import Session, selectinload
 
 from config.settings import Settings
 from lookup.numbers import NORM_VERSION
+from records import search_index
 from records.database import open_database, reading
 from records.errors import RecordsError
 from records.migrate import check
 from records.tables import Customer, Endpoint, PhoneNumber, User
+from ringcard.check_routing import routing_rules
 from ringcard.findings import Finding, counted, fail, failed, ok, warn
 
 ANSWER_S = 2.0
@@ -31,14 +33,15 @@ def records(settings: Settings) -> Seen:
     try:
         engine = open_database(settings.database_url, ANSWER_S)
         try:
-            return _look(engine, settings.asterisk.node)
+            return _look(engine, settings)
         finally:
             engine.dispose()
     except RecordsError as exc:
         return Seen([failed("database", exc)], frozenset())
 
 
-def _look(engine: Engine, node: str) -> Seen:
+def _look(engine: Engine, settings: Settings) -> Seen:
+    node = settings.asterisk.node
     check(engine)
     with reading(engine) as session:
         people = session.scalars(select(User).options(selectinload(User.endpoints)).order_by(User.name)).all()
@@ -47,9 +50,12 @@ def _look(engine: Engine, node: str) -> Seen:
         findings = [
             ok("database", engine.url.render_as_string(hide_password=True)),
             *_customers(session),
+            _search(session),
             _people(people),
+            *_administrators(people),
             *_managers(people, managers),
             *_phones(phones, node),
+            *routing_rules(session, settings),
         ]
     here = (phone for phone in phones if phone.inside and phone.node == node and phone.people)
     return Seen(findings, frozenset(phone.name for phone in here))
@@ -78,6 +84,13 @@ def _customers(session: Session) -> list[Finding]:
     return [ok("customers", seen)]
 
 
+def _search(session: Session) -> Finding:
+    mend = search_index.lack(session.connection())
+    if mend:
+        return warn("search", "without its index, so finding one among very many customers is slow", mend)
+    return ok("search", "has its index")
+
+
 def _people(people: Sequence[User]) -> Finding:
     active = [person for person in people if person.active]
     if not active:
@@ -92,6 +105,19 @@ def _people(people: Sequence[User]) -> Finding:
             "Say where they sit, on the desk's page of people; no card pops up for them.",
         )
     return ok("people", f"{len(active)} can sign in")
+
+
+def _administrators(people: Sequence[User]) -> list[Finding]:
+    active = [person for person in people if person.active]
+    if not active or any(person.role == "administrator" for person in active):
+        return []
+    return [
+        warn(
+            "administrators",
+            "there is none, so nobody can enter people or say who rings",
+            "Make somebody one: ringcard user change LOGIN --role administrator",
+        )
+    ]
 
 
 def _managers(people: Sequence[User], managers: Collection[int | None]) -> list[Finding]:

@@ -8,13 +8,17 @@ from __future__ import annotations
 import argparse
 import asyncio
 import contextlib
+import logging
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 
 from config import logging as logs
 from config.settings import DEFAULT_PATH, Settings, SettingsError, company_is_named, load, settings_file
 from ringcard.keys import with_keys
+
+log = logging.getLogger(__name__)
 
 Command = Callable[[argparse.Namespace, Settings], int]
 
@@ -52,6 +56,7 @@ def _foreseen() -> tuple[type[Exception], ...]:
     foreseen: list[type[Exception]] = [SettingsError]
     for module, name in (
         ("records.errors", "RecordsError"),
+        ("ringcard.asterisk_side", "NotPossible"),
         ("ringcard.lab", "LabError"),
         ("ringcard.private_asterisk", "AsteriskMissing"),
         ("ringcard.demo", "DemoError"),
@@ -69,16 +74,20 @@ def _foreseen() -> tuple[type[Exception], ...]:
 
 def run(args: argparse.Namespace, settings: Settings) -> int:
     from ringcard import compose
+    from ringcard.people import without_people
     from ringcard.serving import serve
     from ringcard.supervisor import supervise
 
     settings = with_keys(settings)
     if args.role is None:
-        compose.migrate_or_say(settings)
+        if compose.migrate_or_say(settings) and (missing := without_people(settings)):
+            log.warning(missing)
         own = ["--config", str(args.config)] if args.config else []
         serve(lambda stop: supervise(settings, own, stop))
     else:
-        serve(lambda stop: compose.ROLES[args.role](settings, stop))
+        if args.node and args.node not in settings.asterisks:
+            raise SettingsError(f"no node {args.node!r}; known: {', '.join(settings.asterisks)}")
+        serve(lambda stop: compose.ROLES[args.role](settings.at(args.node, args.worker), stop))
     return 0
 
 
@@ -93,6 +102,16 @@ def migrate(args: argparse.Namespace, settings: Settings) -> int:
         engine.dispose()
     print("The database is up to date.")
     return 0
+
+
+def init(args: argparse.Namespace, settings: Settings) -> int:
+    from ringcard.init import Asked, confirmed
+    from ringcard.init import init as prepare
+
+    file = settings_file(args.config) or DEFAULT_PATH
+    program = tuple(args.program.split())
+    asked = Asked(args.asterisk, file.absolute(), args.trunk, args.before, args.yes, program)
+    return prepare(asked, settings, print, confirmed)
 
 
 def doctor(args: argparse.Namespace, settings: Settings) -> int:
@@ -113,7 +132,27 @@ def lookup(args: argparse.Namespace, settings: Settings) -> int:
     async def explained() -> str:
         async with contextlib.AsyncExitStack() as stack:
             engine = await compose.open_engine(stack, settings)
-            return render(await explain(engine, settings, args.number, args.trunk, args.did), as_json=args.json)
+            duty = await compose.open_duty(stack, settings)
+            now = compose.situation(settings, duty, time.time_ns() // 1_000_000)
+            return render(await explain(engine, settings, args.number, args.trunk, args.did, now), as_json=args.json)
+
+    print(asyncio.run(explained()))
+    return 0
+
+
+def route(args: argparse.Namespace, settings: Settings) -> int:
+    from ringcard import compose
+    from ringcard.route_report import explain, render
+
+    compose.check_or_say(settings)
+
+    async def explained() -> str:
+        async with contextlib.AsyncExitStack() as stack:
+            engine = await compose.open_engine(stack, settings)
+            duty = (await compose.open_duty(stack, settings)).now
+            return render(
+                await explain(engine, settings, duty, args.number, args.at, args.did, args.trunk), as_json=args.json
+            )
 
     print(asyncio.run(explained()))
     return 0
@@ -189,6 +228,17 @@ def _parser() -> argparse.ArgumentParser:
         choices=["ari", "agi", "desk", "worker"],
         help="only this process of the four: calls, the name by AGI, the web desk, the log of calls",
     )
+    p.add_argument("--node", default="", help="with ari: the Asterisk of [nodes.NODE] (default: that of [asterisk])")
+    p.add_argument("--worker", default="", help="with ari: its name among those that share the calls")
+
+    p = add(
+        "init", init, "show what your Asterisk lacks for Ringcard, and write it", "ringcard init --trunk my-provider"
+    )
+    p.add_argument("--asterisk", type=Path, default=Path("/etc/asterisk"), help="its folder (default: /etc/asterisk)")
+    p.add_argument("--trunk", default="", help="the endpoint in pjsip.conf whose calls are to come to Ringcard")
+    p.add_argument("--before", default="", help="the context that takes them today (default: the trunk's)")
+    p.add_argument("--yes", action="store_true", help="write it without asking")
+    p.add_argument("--program", default="asterisk", help=argparse.SUPPRESS)
 
     p = add("doctor", doctor, "check every link of the chain and say how to mend it", "ringcard doctor --json")
     p.add_argument("--json", action="store_true", help="for a program: one JSON object")
@@ -197,6 +247,20 @@ def _parser() -> argparse.ArgumentParser:
     p.add_argument("number", metavar="NUMBER", help="in quotation marks when there are blanks in it")
     p.add_argument("--trunk", default="", help="as if it came in on this trunk")
     p.add_argument("--did", default="", help="as if it called this number of ours, written as the trunk sends it")
+    p.add_argument("--json", action="store_true", help="for a program: one JSON object")
+
+    p = add(
+        "route",
+        route,
+        "whom a call from NUMBER would ring, and why",
+        "ringcard route +85512345678 --at '2026-04-14 9:30'",
+    )
+    p.add_argument("number", metavar="NUMBER", help="in quotation marks when there are blanks in it")
+    p.add_argument(
+        "--at", default="", metavar="TIME", help="like '2026-04-14 09:30', or 09:30 for today (default: now)"
+    )
+    p.add_argument("--did", default="", help="as if it called this number of ours (default: any that is routed)")
+    p.add_argument("--trunk", default="", help="as if it came in on this trunk")
     p.add_argument("--json", action="store_true", help="for a program: one JSON object")
 
     p = add("import", import_, "take customers in from a file", "ringcard import customers.xlsx --dry-run")
@@ -302,6 +366,10 @@ def _user_arguments(parser: argparse.ArgumentParser) -> None:
     p = add("password", "set a new password; it is asked for")
     p.add_argument("login", metavar="LOGIN")
     _password_file(p)
+    p = add("sign-out", "end every session of a person")
+    p.add_argument("login", metavar="LOGIN")
+    p = add("no-second-factor", "take the second factor off: the telephone is lost, and no administrator is there")
+    p.add_argument("login", metavar="LOGIN")
     p = add("deactivate", "no more sign-in, no more rung")
     p.add_argument("login", metavar="LOGIN")
 

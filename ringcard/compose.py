@@ -11,29 +11,45 @@ import asyncio
 import gc
 import logging
 import time
-from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
-from contextlib import AsyncExitStack, contextmanager
+from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping, Sequence
+from contextlib import AsyncExitStack, contextmanager, suppress
 from dataclasses import replace
+from datetime import datetime
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo
 
 from sqlalchemy import Engine as Database
 
+from config.display import Screen
+from config.measures import Said, Sample
 from config.settings import Settings
 from lookup import numbers
 from lookup.answers import Number
 from lookup.breaker import StoreGone
+from lookup.duty import Situation
 from lookup.engine import Engine
 from lookup.notices import LiveCall
 from lookup.sql_cards import SqlCards
+from lookup.sql_duty import DutyBook, said_by
 from records.database import open_database
 from records.errors import DatabaseGone
 from records.touched import Touched
+from ringcard import measuring
 from ringcard.from_settings import card_cache, own_numbers, plans, redis_url
 from ringcard.redis_server import SOCKET, server_folder
-from ringcard.serving import StartError, either, ended, unless_broken
+from ringcard.saying import Saying, heard
+from ringcard.serving import StartError, either, ended, say_ready, unless_broken
+
+if TYPE_CHECKING:
+    from ari_app.call import Rules
 
 log = logging.getLogger(__name__)
+
+DUTY_S = 3.0  # so long the database may take to say who is there; no call waits for it
+PLACED_S = 1.0  # so long a process that starts waits to know whether another follows the calls
+DUTY_FIRST_S = 1.0  # so long a process that starts waits for it, and then begins without
 
 
 # --- parts that several processes open
@@ -48,6 +64,38 @@ async def open_engine(stack: AsyncExitStack, settings: Settings) -> Engine:
     engine = Engine(plans(settings), cache, source, settings.lookup, own_numbers(settings), tiers=settings.tiers)
     stack.push_async_callback(engine.close)
     return engine
+
+
+async def say(stack: AsyncExitStack, settings: Settings, role: str, samples: Callable[[], Iterable[Sample]]) -> Saying:
+    """Let this process be asked for its figures, until `stack` is closed."""
+    saying = Saying(settings.data_dir, role, lambda: (*measuring.process(), *samples()))
+    await saying.start()
+    stack.push_async_callback(saying.stop)
+    return saying
+
+
+async def open_duty(stack: AsyncExitStack, settings: Settings) -> DutyBook:
+    """Who is there and the company's rules, kept in memory until `stack` closes. The database may be away."""
+    database = open_database(settings.database_url, DUTY_S)
+    stack.callback(database.dispose)
+    book = DutyBook(database, said_by(settings, own_numbers(settings)))
+    stack.push_async_callback(ended, asyncio.create_task(book.run(), name="duty"))
+    with suppress(TimeoutError):
+        async with asyncio.timeout(DUTY_FIRST_S):
+            await book.looked.wait()
+    return book
+
+
+def situation(
+    settings: Settings,
+    duty: DutyBook,
+    at_ms: int,
+    busy: frozenset[str] = frozenset(),
+    unreachable: frozenset[str] = frozenset(),
+) -> Situation:
+    """What is so at that moment, as far as it is known without asking anybody."""
+    at = datetime.fromtimestamp(at_ms / 1000, ZoneInfo(settings.company.time_zone))
+    return Situation(at, duty.now, busy, unreachable)
 
 
 def forget(settings: Settings, touched: Touched) -> None:
@@ -105,11 +153,29 @@ def journal_path(settings: Settings) -> Path:
     return settings.data_dir / "journal.db"
 
 
-def migrate_or_say(settings: Settings) -> None:
-    """Bring the database to this version; when it is away, calls are served without it until it is back."""
+def call_rules(settings: Settings, node: str = "") -> Rules:
+    """What the calls of a node are decided by; of ours when none is named."""
+    from ari_app.call import Rules
+    from lookup.screens import fitted, on_screens
+
+    return Rules(
+        node=node or settings.asterisk.node,
+        routing=settings.routing,
+        did=settings.did,
+        public_url=settings.public_url,
+        secret=settings.desk.secret,
+        link_s=settings.desk.link_minutes * 60,
+        template=settings.display.template,
+        on_phone=lambda phone, name: fitted(name, settings.phones.get(phone, Screen())) or name,
+        on_screens=lambda name: on_screens(name, settings.phones, settings.phone_models),
+    )
+
+
+def migrate_or_say(settings: Settings) -> bool:
+    """Bring the database to this version; False: it is away, and calls are served without it until it is back."""
     from records.migrate import migrate
 
-    _or_say(settings, migrate, "Starting without the database.")
+    return _or_say(settings, migrate, "Starting without the database.")
 
 
 def check_or_say(settings: Settings) -> None:
@@ -119,14 +185,16 @@ def check_or_say(settings: Settings) -> None:
     _or_say(settings, check, "Looking without the database.")
 
 
-def _or_say(settings: Settings, work: Callable[[Database], object], meanwhile: str) -> None:
+def _or_say(settings: Settings, work: Callable[[Database], object], meanwhile: str) -> bool:
     database = open_database(settings.database_url)
     try:
         work(database)
     except DatabaseGone as exc:
         log.error("%s %s", exc, meanwhile)
+        return False
     finally:
         database.dispose()
+    return True
 
 
 def warm() -> None:
@@ -145,16 +213,24 @@ def warm() -> None:
 async def run_ari(settings: Settings, stop: asyncio.Event) -> None:
     """Calls: named, routed, handed back and followed."""
     from ari_app import events
-    from ari_app.ari_link import AriError, AriLink
-    from ari_app.call import Rules
+    from ari_app.ami import AmiLink
+    from ari_app.ari_link import AriLink
+    from ari_app.ari_requests import AriError
+    from ari_app.device_watch import DeviceWatch
+    from ari_app.devices import DEVICE_STATE, Devices
+    from ari_app.dialling import Dialling
+    from ari_app.offers import CALL_BROADCAST, Offers
+    from ari_app.orphans import Orphans
+    from ari_app.passing import Passing
     from ari_app.switchboard import Switchboard
     from lookup.redis_notices import RedisNotices
     from records.journal import Journal
+    from ringcard.nodes_gone import keep_telling
 
     warm()
     async with AsyncExitStack() as stack:
         engine = await open_engine(stack, settings)
-        notices = RedisNotices(redis_url(settings))
+        notices = RedisNotices(redis_url(settings), living=lambda: board.living())
         stack.push_async_callback(notices.close)
         journal = Journal(journal_path(settings))
         stack.callback(journal.close)
@@ -162,15 +238,32 @@ async def run_ari(settings: Settings, stop: asyncio.Event) -> None:
         async def told() -> Sequence[LiveCall]:
             return (await notices.snapshot())[1]
 
-        link = AriLink(settings.asterisk, events.NEEDED)
-        rules = Rules(
-            node=settings.asterisk.node,
-            routing=settings.routing,
-            did=settings.did,
-            public_url=settings.public_url,
-            secret=settings.desk.secret,
-            link_s=settings.desk.link_minutes * 60,
+        duty = await open_duty(stack, settings)
+        kinds = events.IN_OUR_HANDS | {DEVICE_STATE} | ({CALL_BROADCAST} if settings.asterisk.worker else frozenset())
+        link = AriLink(settings.asterisk, kinds, app=settings.asterisk.calls_app)
+        budget_s, node = settings.lookup.budget_ms / 1000, settings.asterisk.node
+        offers = Offers(link.send, engine, settings.asterisk.calls_app, budget_s)
+        tracker = AriLink(
+            settings.asterisk,
+            events.ALL_CALLS,
+            app=settings.asterisk.tracker_app,
+            sources=events.SOURCES,
+            name="tracker",
+            beside=True,
         )
+        passing = Passing(link.send, settings.asterisk.tracker_app, lambda: tracker.holder)
+        devices = Devices()
+        watch = DeviceWatch(link, devices, lambda: duty.now.phones_of(settings.asterisk.node))
+
+        def now(at_ms: int) -> Situation:
+            busy = devices.busy
+            if duty.now.has_outside:  # of these Asterisk knows no state, but we follow their calls
+                busy |= board.talking()
+            return situation(settings, duty, at_ms, busy, devices.unreachable)
+
+        rules = replace(call_rules(settings), situation=now)
+        ami = AmiLink(settings.ami)
+        stack.push_async_callback(ended, asyncio.create_task(ami.run(), name="ami"))
         board = Switchboard(
             link,
             engine,
@@ -178,15 +271,76 @@ async def run_ari(settings: Settings, stop: asyncio.Event) -> None:
             recall=told,
             record=journal.append,
             rules=rules,
-            app=settings.asterisk.app,
-            budget_s=settings.lookup.budget_ms / 1000,
+            app=settings.asterisk.calls_app,
+            budget_s=budget_s,
             link_errors=(AriError,),
+            trunks=settings.asterisk.trunks,
+            name_late=ami.put,
+            stands_by=lambda: tracker.stands_by,
+            pass_on=passing.pass_on,
+            answered=offers.answer,
         )
 
-        linked = asyncio.create_task(link.run(board.take, board.reconcile))
+        dialling = Dialling(link, engine, lambda: duty.now, node, budget_s, (AriError,), rules.on_phone)
+
+        def samples() -> Iterator[Sample]:
+            yield from measuring.of_lookup(engine, also_gone={"redis": bool(notices.gone)})
+            yield from measuring.of_calls(board, notices, journal)
+            yield from measuring.of_offers(offers, passing)
+            yield from measuring.of_link("ari", link)
+            yield from measuring.of_link("tracker", tracker)
+            yield from measuring.of_duty(duty)
+            yield from measuring.of_names(dialling, ami)
+
+        await say(stack, settings, "ari", samples)
+
+        def take(raw: Mapping[str, Any]) -> None:
+            if not devices.take(raw) and not offers.take(raw) and not dialling.take(raw):
+                board.take(raw)
+
+        def rescue(raw: Mapping[str, Any]) -> None:
+            board.counters.found_after_gap += 1
+            take(raw)
+
+        names = (settings.asterisk.tracker_app, "ringcard-doctor")
+        orphans = Orphans(link.send, rescue, settings.asterisk.app, names, 2 * budget_s)
+
+        def ours() -> bool:
+            """Where several share the calls one of them looks for orphans, the tracker."""
+            return link.up and (tracker.up or not settings.asterisk.worker)
+
+        async def connected() -> None:
+            await board.reconcile()
+            await watch.connected()
+
+        telling = asyncio.create_task(keep_telling(notices, settings.asterisk.node, link))
+        stack.push_async_callback(ended, telling)
+
+        async def ready() -> None:
+            await tracker.placed.wait()
+            await link.placed.wait()
+            say_ready()
+
+        async def at_work() -> None:
+            async with asyncio.TaskGroup() as group:
+                group.create_task(tracker.run(board.take, lambda: board.reconcile(tracker), board.stand_by))
+                group.create_task(passing.run())
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(PLACED_S):
+                        await tracker.placed.wait()
+                group.create_task(link.run(take, connected))
+                group.create_task(ready())
+                group.create_task(orphans.run(ours))
+                group.create_task(board.sweep(tracker, lambda: tracker.up))
+
+        linked = asyncio.create_task(at_work())
         stack.push_async_callback(ended, linked)
+        stack.push_async_callback(ended, asyncio.create_task(watch.run(), name="devices"))
+        stack.push_async_callback(dialling.close)
         stack.push_async_callback(board.close)  # the calls in our hands go back before the link goes
         await unless_broken(linked, stop)
+        await offers.close()
+        await asyncio.gather(link.leave(), tracker.leave())
 
 
 async def run_agi(settings: Settings, stop: asyncio.Event) -> None:
@@ -197,12 +351,16 @@ async def run_agi(settings: Settings, stop: asyncio.Event) -> None:
     warm()
     async with AsyncExitStack() as stack:
         engine = await open_engine(stack, settings)
-        server = AgiServer(settings.agi, scripts(engine, settings, time.time))
+        duty = await open_duty(stack, settings)
+        server = AgiServer(
+            settings.agi, scripts(engine, settings, time.time, lambda at_ms: situation(settings, duty, at_ms))
+        )
         try:
             await server.start()
         except PortTaken as exc:
             raise StartError(str(exc)) from exc
         stack.push_async_callback(server.stop)
+        await say(stack, settings, "agi", lambda: (*measuring.of_lookup(engine), *measuring.of_agi(server)))
         await stop.wait()
 
 
@@ -221,6 +379,16 @@ async def run_desk(settings: Settings, stop: asyncio.Event) -> None:
         engine = await open_engine(stack, settings)
         notices = RedisNotices(redis_url(settings))
         stack.push_async_callback(notices.close)
+        cache = card_cache(settings, answer_s=measuring.WITHIN_S)
+        stack.push_async_callback(cache.close)
+        machine = measuring.Machine(journal_path(settings), cache)
+
+        async def figures() -> list[Said]:
+            said, of_machine = await asyncio.gather(
+                heard(settings.data_dir, saying), machine.samples(app.state.services)
+            )
+            return [*said, Said(saying.process, tuple(of_machine))]
+
         parts = DeskParts(
             settings=settings,
             database=database,
@@ -231,8 +399,10 @@ async def run_desk(settings: Settings, stop: asyncio.Event) -> None:
             dialplan_token=settings.desk.dialplan_token,
             imports=ImportPrograms(settings),
             read_number=reader(settings),
+            figures=figures,
         )
         app = create_app(parts)
+        saying = await say(stack, settings, "desk", lambda: (*measuring.of_lookup(engine), *measuring.of_desk(app)))
         await serve_web(
             app,
             settings.desk.host,
@@ -247,7 +417,10 @@ async def run_worker(settings: Settings, stop: asyncio.Event) -> None:
     """The journal into the log of calls, changes of the records into the cache, and whatever else can wait a moment."""
     from lookup.redis_notices import RedisNotices
     from records.journal import Journal
+    from ringcard.completing import Completing, asterisk_started_ms
     from ringcard.follower import Follower
+    from ringcard.nodes_gone import NodesGone
+    from ringcard.reminding import Reminding
     from ringcard.source_programs import SourcePrograms
     from ringcard.worker import Worker
 
@@ -261,12 +434,37 @@ async def run_worker(settings: Settings, stop: asyncio.Event) -> None:
         stack.callback(journal.close)
         worker = Worker(journal, database, reader(settings))
         follower = Follower(database, engine, notices, reader(settings))
+        nodes = NodesGone(notices, journal.append, lambda node: call_rules(settings, node))
+        completing = [
+            Completing(
+                Path(asterisk.cel_file),
+                database,
+                engine,
+                asterisk,
+                call_rules(settings, asterisk.node),
+                settled=lambda: worker.settled,
+                started_ms=partial(asterisk_started_ms, asterisk),
+            )
+            for asterisk in settings.asterisks.values()
+            if asterisk.cel_file
+        ]
+
+        def samples() -> Iterator[Sample]:
+            gone = {"database": bool(worker.gone), "redis": follower.cache_gone}
+            yield from measuring.of_lookup(engine, also_gone=gone)
+            yield from measuring.of_worker(worker, follower, completing)
+
+        await say(stack, settings, "worker", samples)
 
         async def work() -> None:
             async with asyncio.TaskGroup() as group:
                 group.create_task(worker.run())
                 await worker.migrated.wait()
                 group.create_task(follower.run())
+                group.create_task(nodes.run())
+                group.create_task(Reminding(database, notices).run())
+                for each in completing:
+                    group.create_task(each.run())
                 group.create_task(SourcePrograms(settings, database).run())
 
         await either(work(), stop)

@@ -7,12 +7,15 @@ one that is broken are left out, so that the first mend is the one to do.
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from pathlib import Path
 
 from config.settings import Settings
+from ringcard.check_ami import ami
 from ringcard.check_asterisk import asterisk
 from ringcard.check_doors import doors
 from ringcard.check_fields import card_fields
+from ringcard.check_figures import figures
 from ringcard.check_machine import machine
 from ringcard.check_records import records
 from ringcard.check_redis import redis
@@ -27,12 +30,16 @@ async def examine(settings: Settings, file: Path | None = None, *, named: bool =
 
     Not `named`: the settings are as shipped. `file`: where they stand.
     """
-    seen, kept, cached, served, filled = await asyncio.gather(
+    seen, kept, cached, served, filled, said = await asyncio.gather(
         asyncio.to_thread(records, settings),
         asyncio.to_thread(sources, settings),
         redis(settings),
         doors(settings, file),
         card_fields(settings),
+        figures(settings),
     )
-    called = await asterisk(settings, seen.phones)
-    return [*machine(settings, named), *seen.findings, *kept, *cached, *called, *served, *filled]
+    called, late = await asyncio.gather(asterisk(settings, seen.phones), ami(settings.ami))
+    for node in settings.nodes:
+        further = await asterisk(settings.at(node), [])
+        called += [replace(finding, name=f"{node}: {finding.name}") for finding in further]
+    return [*machine(settings, named), *seen.findings, *kept, *cached, *called, *late, *served, *filled, *said]

@@ -20,6 +20,7 @@ import socket
 import subprocess
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Any, Self
@@ -29,6 +30,7 @@ from ringcard.private_asterisk import Asterisk, Say, cache_dir, find_asterisk, s
 
 CHECKOUT = Path(__file__).resolve().parent.parent
 TEMPLATES = CHECKOUT / "config" / "lab"
+CEL = ("cel.conf", "cel_custom.conf")  # of config: Asterisk's own record is switched on as a company does it
 DIALPLAN = CHECKOUT / "dialplan" / "ringcard.conf"
 NODE = "pbx"
 PHONES = ("101", "102", "103", "104", "105", "106")
@@ -43,8 +45,13 @@ NUMBERS = range(10, 100)  # 127.0.0.1 and 127.0.1.1 are the machine's own
 START_S = 20.0
 STOP_S = 5.0
 
+FOLDERS = ("etc", "run", "lib/agi-bin", "data/sounds", "spool/monitor", "spool/recording")
+RECORDS = ("log/cdr-csv", "log/cel-custom")  # Asterisk does not make them
+
+SILENCE = b"\xff" * 160  # 20 ms of u-law
+
 # Asterisk reports an error for each of these that does not exist; empty ones mean "the defaults".
-EMPTY_FILES = ("acl", "cel", "ccss", "features", "indications", "manager", "pjproject", "udptl", "websocket_client")
+EMPTY_FILES = ("acl", "ccss", "pjproject", "udptl", "websocket_client")
 
 
 class LabError(Exception):
@@ -55,11 +62,19 @@ class Lab:
     """One throw-away PBX. `with Lab() as lab:` starts it and takes it away again.
 
     number picks the address 127.0.<number>.1; without one the first free number is taken. dialplan is the file that the
-    company's dialplan includes, ring_s how long the company's own extensions ring. Raises LabError or AsteriskMissing.
+    company's dialplan includes, ring_s how long the company's own extensions ring, phones are its telephones. With ami
+    its manager interface is on, at port 5038. Raises LabError or AsteriskMissing.
     """
 
     def __init__(
-        self, number: int | None = None, *, dialplan: Path = DIALPLAN, ring_s: int = 20, say: Say = say_on_stderr
+        self,
+        number: int | None = None,
+        *,
+        dialplan: Path = DIALPLAN,
+        ring_s: int = 20,
+        phones: Sequence[str] = PHONES,
+        ami: bool = False,
+        say: Say = say_on_stderr,
     ) -> None:
         self.asterisk: Asterisk = find_asterisk(say)
         self.number, self._claim = _claim(number)
@@ -69,7 +84,9 @@ class Lab:
         self.ari_user = "ringcard"
         self.password = secrets.token_urlsafe(12)  # of ARI and of the telephones
         self.ring_s = ring_s
+        self.phones = phones
         self.dialplan = dialplan
+        self.ami = ami
         self.dir = Path(tempfile.mkdtemp(prefix=f"ringcard-lab-{self.number}-"))
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -177,11 +194,17 @@ class Lab:
     def leftovers(self) -> list[str]:
         """What a finished call should not leave behind: channels, bridges, subscriptions to them. Empty is good."""
         found = [f"channel {c['name']} ({c['state']})" for c in self.ari("GET", "channels")[1]]
-        found += [f"bridge {b['id']} ({b['bridge_type']})" for b in self.ari("GET", "bridges")[1]]
+        bridges = (b for b in self.ari("GET", "bridges")[1] if b["creator"] != "Parking")  # a parking lot stays open
+        found += [f"bridge {b['id']} ({b['bridge_type']})" for b in bridges]
         for app in self.ari("GET", "applications")[1]:
-            found += [f"application {app['name']} still follows channel {c}" for c in app["channel_ids"]]
-            found += [f"application {app['name']} still follows bridge {b}" for b in app["bridge_ids"]]
+            found += [f"application {app['name']} still follows channel {c}" for c in _single(app["channel_ids"])]
+            found += [f"application {app['name']} still follows bridge {b}" for b in _single(app["bridge_ids"])]
         return found
+
+    @property
+    def cel_file(self) -> Path:
+        """Where Asterisk writes down what happens on its channels."""
+        return self.dir / "log/cel-custom/ringcard.csv"
 
     def log(self) -> str:
         """Asterisk's own notices, warnings and errors since the first start."""
@@ -198,7 +221,7 @@ class Lab:
         return self.dir / "etc/asterisk.conf"
 
     def _write_configuration(self) -> None:
-        for folder in ("etc", "lib/agi-bin", "data/sounds", "spool/monitor", "spool/recording", "run", "log/cdr-csv"):
+        for folder in FOLDERS + RECORDS:
             (self.dir / folder).mkdir(parents=True, exist_ok=True)
         values = {
             "DIR": str(self.dir),
@@ -208,13 +231,15 @@ class Lab:
             "NET": self.net,
             "PASSWORD": self.password,
             "RING_S": str(self.ring_s),
+            "AMI": "yes" if self.ami else "no",
             "DIALPLAN": str(self.dialplan),
-            "PHONES": "\n".join(_phone(name) for name in PHONES),
+            "PHONES": "\n".join(_phone(name) for name in self.phones),
         }
-        for template in TEMPLATES.glob("*.conf"):
+        for template in (*TEMPLATES.glob("*.conf"), *(TEMPLATES.parent / name for name in CEL)):
             (self.dir / "etc" / template.name).write_text(_filled(template.read_text(encoding="utf-8"), values))
         for name in EMPTY_FILES:
             (self.dir / f"etc/{name}.conf").touch()
+        (self.dir / "data/silence.ulaw").write_bytes(SILENCE)
         self._leave_out_absent_modules()
         self._link_data()
 
@@ -279,6 +304,11 @@ numbers
 {numbers}
 console  {cli}
 Ctrl-C stops it."""
+
+
+def _single(ids: list[str]) -> list[str]:
+    """Without "all of them", as Asterisk calls that."""
+    return [each for each in ids if not each.startswith("__AST_")]
 
 
 def _phone(name: str) -> str:

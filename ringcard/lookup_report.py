@@ -14,8 +14,9 @@ from config.settings import Settings
 from lookup import numbers
 from lookup.answers import Answer, Caller, Found, Number
 from lookup.card import Card
+from lookup.duty import Situation
 from lookup.naming import phone_name
-from lookup.routing import Step, route
+from lookup.routing import NOTHING_KNOWN, Step, route
 from ringcard.from_settings import plans
 
 
@@ -65,7 +66,9 @@ MAY = {
 }
 
 
-async def explain(finder: Finder, settings: Settings, number: str, trunk: str = "", did: str = "") -> Report:
+async def explain(
+    finder: Finder, settings: Settings, number: str, trunk: str = "", did: str = "", now: Situation = NOTHING_KNOWN
+) -> Report:
     """Look `number` up as if it called `did` over `trunk`. Never raises: what is wrong stands in the report."""
     by_trunk = plans(settings)
     plan = by_trunk.get(trunk) or by_trunk[""]
@@ -74,7 +77,7 @@ async def explain(finder: Finder, settings: Settings, number: str, trunk: str = 
     read_at = time.perf_counter()
     answer = await finder.find(Caller(number, trunk=trunk), settings.lookup.budget_ms / 1000)
     found_at = time.perf_counter()
-    way = route(answer, settings.did(did), settings.routing, settings.asterisk.node)
+    way = route(answer, settings.did(did), settings.routing, settings.asterisk.node, now)
     routed_at = time.perf_counter()
     return Report(
         typed=number,

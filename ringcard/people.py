@@ -6,6 +6,7 @@ import argparse
 import getpass
 import sys
 from collections.abc import Callable
+from pathlib import Path
 
 from sqlalchemy import Engine
 from sqlalchemy.orm import Session
@@ -13,12 +14,39 @@ from sqlalchemy.orm import Session
 from config.settings import Settings
 from records import users
 from records.database import open_database, reading, writing
-from records.errors import NotFound, Refused
+from records.errors import DatabaseOld, NotFound, RecordsError, Refused
 from records.migrate import check
 from records.passwords import SHORTEST
+from records.second_factor import take_off
+from records.sessions import end_all
 from records.tables import User
 from records.touched import Touched
 from ringcard import compose
+
+FIRST = "ringcard user add LOGIN 'NAME' --role administrator"
+
+
+def without_people(settings: Settings) -> str:
+    """What to say where nobody can sign in yet, or no administrator; empty: somebody can, or the database is away."""
+    engine = open_database(settings.database_url)
+    unmade = f"Nobody can sign in at the desk yet. Make its database, then the first one: ringcard migrate; {FIRST}"
+    if engine.dialect.name == "sqlite" and not Path(engine.url.database or "").exists():
+        return unmade
+    try:
+        check(engine)
+        with reading(engine) as session:
+            roles = {user.role for user in users.list_users(session)}
+    except DatabaseOld:
+        return unmade
+    except RecordsError:
+        return ""
+    finally:
+        engine.dispose()
+    if not roles:
+        return f"Nobody can sign in at the desk yet. Make the first one an administrator: {FIRST}"
+    if "administrator" not in roles:
+        return "There is no administrator. Make somebody one: ringcard user change LOGIN --role administrator"
+    return ""
 
 
 def _add(settings: Settings, engine: Engine, args: argparse.Namespace) -> None:
@@ -39,7 +67,7 @@ def _list(settings: Settings, engine: Engine, args: argparse.Namespace) -> None:
     with reading(engine) as session:
         everybody = users.list_users(session, inactive_too=True)
     if not everybody:
-        print("Nobody yet. The first one: ringcard user add LOGIN 'NAME' --role administrator")
+        print(f"Nobody yet. The first one: {FIRST}")
     for user in everybody:
         phones = ", ".join(phone.name for phone in user.endpoints) or "no phone"
         team = user.team.name if user.team else "no team"
@@ -50,7 +78,21 @@ def _set_password(settings: Settings, engine: Engine, args: argparse.Namespace) 
     password = _password(args)
     with writing(engine) as session:
         users.set_password(session, _person(session, args.login).id, password)
-    print("The new password holds.")
+    print("The new password holds; whoever was signed in with the old one is signed out.")
+
+
+def _take_second_factor_off(settings: Settings, engine: Engine, args: argparse.Namespace) -> None:
+    with writing(engine) as session:
+        user = _person(session, args.login)
+        take_off(session, user.id)
+        end_all(session, user.id)
+    print(f"{args.login} signs in with the password alone from now on, and is signed out everywhere.")
+
+
+def _sign_out(settings: Settings, engine: Engine, args: argparse.Namespace) -> None:
+    with writing(engine) as session:
+        end_all(session, _person(session, args.login).id)
+    print(f"{args.login} is signed out everywhere.")
 
 
 def _change(settings: Settings, engine: Engine, args: argparse.Namespace) -> None:
@@ -75,7 +117,15 @@ def _deactivate(settings: Settings, engine: Engine, args: argparse.Namespace) ->
     print(f"{args.login} cannot sign in any more and is not rung.")
 
 
-_ACTIONS = {"add": _add, "change": _change, "list": _list, "password": _set_password, "deactivate": _deactivate}
+_ACTIONS = {
+    "add": _add,
+    "change": _change,
+    "list": _list,
+    "password": _set_password,
+    "sign-out": _sign_out,
+    "no-second-factor": _take_second_factor_off,
+    "deactivate": _deactivate,
+}
 
 
 def _run(

@@ -23,9 +23,12 @@ from typing import Literal, Protocol, Self, TypedDict
 
 from ringcard.lab import Lab
 
-Manner = Literal["answer", "busy", "decline", "ignore", "told"]
-"""What a telephone does when it is called: answer after ring_s, 486, 603, ring until the caller gives up, or ring until
-`pick_up` or `refuse`."""
+Manner = Literal["answer", "busy", "decline", "ignore", "forward", "told"]
+"""What a telephone does when it is called: answer after ring_s, 486, 603, ring until the caller gives up, 302 to
+FORWARD_TO, or ring until `pick_up` or `refuse`."""
+
+FORWARD_TO = "103"
+"""Whom a telephone that forwards its calls names."""
 
 Way = Literal["trunk", "before", "plain"]
 """Where a caller comes in: the trunk with Ringcard, the same company without it, a bare Dial() of phone 101."""
@@ -38,7 +41,7 @@ _FINAL_FAILURES = (
     *(300, 301, 302, 400, 401, 402, 403, 404, 405, 406, 407, 408, 410, 413, 415, 420, 421, 423, 480, 481, 482, 483),
     *(484, 485, 486, 487, 488, 491, 500, 501, 502, 503, 504, 505, 513, 580, 600, 603, 604, 606),
 )
-START_S = 5.0
+START_S = 20.0
 
 
 class Site(Protocol):
@@ -108,6 +111,11 @@ class Invite(Message):
     @property
     def request_uri(self) -> str:
         return self.first_line.split(" ")[1]
+
+    @property
+    def begins_a_call(self) -> bool:
+        """A request within a dialog names the tag of whom it is for (RFC 3261, 12.2)."""
+        return ";tag=" not in self.header("To")
 
     @property
     def name(self) -> str:
@@ -251,6 +259,8 @@ class Phone:
     `Phone.outside(lab)` is the world beyond the provider: numbers that the company dials ring there.
     """
 
+    agent = "Lab phone"  # the User-Agent that it registers with
+
     def __init__(
         self,
         lab: Lab,
@@ -266,11 +276,17 @@ class Phone:
         self._registers = registers
         self.address = f"{lab.net}.101.{name}" if registers else f"{lab.net}.102.1"
         self.port = _free_port(self.address)
-        self._sipp = _Sipp(_telephone(manner, ring_s, talk_s), self.address, "-p", str(self.port), "-aa")
+        self._pressed = 0
+        scenario = self._manners(manner, ring_s, talk_s)
+        self._sipp = _Sipp(scenario, self.address, "-p", str(self.port), "-aa")
 
     @classmethod
     def outside(cls, lab: Lab, manner: Manner = "answer", *, ring_s: float = 0.0, talk_s: float | None = None) -> Self:
         return cls(lab, "outside", manner, ring_s=ring_s, talk_s=talk_s, registers=False)
+
+    def _manners(self, manner: Manner, ring_s: float, talk_s: float | None) -> str:
+        """SIPp's scenario of this telephone."""
+        return _telephone(manner, ring_s, talk_s)
 
     async def start(self) -> Self:
         """Returns when it is registered and would ring. Raises PhoneError."""
@@ -306,14 +322,14 @@ class Phone:
 
     @property
     def invites(self) -> list[Invite]:
-        """The calls that reached it so far, in order, each once."""
+        """The calls that reached it so far, in order, each once; not what Asterisk asks within one (re-INVITE)."""
         first: dict[str, Invite] = {}
         for message in self.messages:
-            if isinstance(message, Invite) and not message.sent:
+            if isinstance(message, Invite) and not message.sent and message.begins_a_call:
                 first.setdefault(message.call_id, message)
         return list(first.values())
 
-    async def rang(self, calls: int = 1, within_s: float = 10.0) -> list[Invite]:
+    async def rang(self, calls: int = 1, within_s: float = 30.0) -> list[Invite]:
         """The invites, once there are `calls` of them. Raises TimeoutError when they do not come."""
         async with asyncio.timeout(within_s):
             while len(self.invites) < calls:
@@ -332,9 +348,19 @@ class Phone:
         """End the latest call, which was answered; for a telephone that does as it is told."""
         self._tell(_PUT_DOWN)
 
-    def _tell(self, method: str) -> None:
+    async def press(self, digits: str, pause_s: float = 0.1) -> None:
+        """Press keys in the latest call, which was answered (SIP INFO); for a telephone that does as it is told."""
+        for digit in digits:
+            self._pressed += 1
+            self._tell(_PRESS, f"X-Digit: {digit}\r\nX-Sequence: {self._pressed}\r\n")
+            await asyncio.sleep(pause_s)
+
+    def _tell(self, method: str, more: str = "") -> None:
         """SIPp takes whatever bears a call's own headers for a message of that call."""
-        told = self.invites[-1].raw.replace(b"INVITE", method.encode(), 1)
+        first, rest = self.invites[-1].raw.replace(b"INVITE", method.encode(), 1).split(b"\r\n", 1)
+        if method == _PRESS:  # of another transaction, else SIPp takes the second for the first once more
+            rest = rest.replace(b"branch=z9hG4bK", f"branch=z9hG4bK{self._pressed}".encode(), 1)
+        told = first + b"\r\n" + more.encode() + rest
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as hand:
             hand.sendto(told, (self.address, self.port))
 
@@ -352,7 +378,7 @@ class Phone:
 
     async def _register(self, *, expires_s: int) -> None:
         contact = f"sip:{self.name}@{self.address}:{self.port}"
-        scenario = _registration(self.name, self._lab.password, contact, expires_s)
+        scenario = _registration(self.name, self._lab.password, contact, expires_s, self.agent)
         sipp = _Sipp(scenario, self.address, "-m", "1", f"{self._lab.address}:5060")
         try:
             await sipp.start()
@@ -381,17 +407,21 @@ class Dialled:
     def from_address(self) -> str:
         host = "127.0.0.1"
         if self.withheld in ("anonymous", "privacy"):
-            return '"Anonymous" <sip:anonymous@anonymous.invalid>'
+            return f'"{self._quoted or "Anonymous"}" <sip:anonymous@anonymous.invalid>'
         if self.withheld == "empty":
-            return f"<sip:{host}>"
-        quoted = self.name.replace("\\", "\\\\").replace('"', '\\"')
-        return f'"{quoted}" <sip:{self.number}@{host}>' if self.name else f"<sip:{self.number}@{host}>"
+            return f'"{self._quoted}" <sip:{host}>' if self.name else f"<sip:{host}>"
+        return f'"{self._quoted}" <sip:{self.number}@{host}>' if self.name else f"<sip:{self.number}@{host}>"
+
+    @property
+    def _quoted(self) -> str:
+        return self.name.replace("\\", "\\\\").replace('"', '\\"')
 
     @property
     def identity(self) -> tuple[str, str]:
         """Two more headers: the provider's own word on who calls, and the caller's wish to keep it."""
         if self.withheld == "privacy":
-            return f"P-Asserted-Identity: <sip:{self.number}@127.0.0.1>", "Privacy: id"
+            shown = f'"{self._quoted}" ' if self.name else ""
+            return f"P-Asserted-Identity: {shown}<sip:{self.number}@127.0.0.1>", "Privacy: id"
         return "X-Lab: caller", "X-Lab: shown"  # an injected line cannot be left out
 
 
@@ -431,7 +461,21 @@ async def call(
     """
     scenario = _caller(give_up_s, talk_s, digits)
     dialled = Dialled(number, did, name, withheld)
-    return (await _play(lab, [dialled], scenario, way, rate=100, at_once=1))[0]
+    return (await _play(lab, [dialled], scenario, _way_in(lab, way), rate=100, at_once=1))[0]
+
+
+async def dial(
+    lab: Lab,
+    phone: str,
+    number: str,
+    *,
+    give_up_s: float = 30.0,
+    talk_s: float | None = 0.0,
+) -> Outcome:
+    """The same from a telephone of the company: whoever sits at `phone` dials `number`."""
+    scenario = _caller(give_up_s, talk_s, "", login=f"[authentication username={phone} password={lab.password}]")
+    dialled = Dialled(phone, number)
+    return (await _play(lab, [dialled], scenario, f"{lab.net}.101.{phone}", rate=100, at_once=1))[0]
 
 
 async def load(
@@ -448,13 +492,17 @@ async def load(
 
     With one_by_one no call begins while another goes on: the next one leaves beats out until then.
     """
-    return await _play(lab, calls, _caller(give_up_s, talk_s, ""), way, rate, 1 if one_by_one else len(calls))
+    at_once = 1 if one_by_one else len(calls)
+    return await _play(lab, calls, _caller(give_up_s, talk_s, ""), _way_in(lab, way), rate, at_once)
+
+
+def _way_in(lab: Site, way: Way) -> str:
+    return f"{lab.net}.{_WAY_NET[way]}.1"
 
 
 async def _play(
-    lab: Site, calls: Sequence[Dialled], scenario: str, way: Way, rate: float, at_once: int
+    lab: Site, calls: Sequence[Dialled], scenario: str, address: str, rate: float, at_once: int
 ) -> list[Outcome]:
-    address = f"{lab.net}.{_WAY_NET[way]}.1"
     pace = ("-r", f"{round(rate * 10)}", "-rp", "10000", "-l", str(at_once), "-m", str(len(calls)))
     sipp = _Sipp(scenario, address, "-inf", "calls", *pace, f"{lab.address}:5060")
     sipp.file("calls", ["SEQUENTIAL", *(_injected(dialled) for dialled in calls)])
@@ -488,7 +536,8 @@ def _outcomes(calls: Sequence[Dialled], messages: Iterable[Message]) -> list[Out
 def _outcome(dialled: Dialled, heard: Sequence[Message]) -> Outcome:
     invited_at = heard[0].at
     answers = [m for m in heard if not m.sent and m.answers == "INVITE" and m.status]
-    final = next((m for m in answers if m.status >= 200), None)
+    finals = [m for m in answers if m.status >= 200]
+    final = next((m for m in finals if m.status != 401), *finals[:1]) if finals else None  # 401: asked for the password
     rings = next((m for m in answers if m.status in (180, 183)), None)
     answered = final if final and final.status == 200 else None
     bye = next((m for m in heard if m.method == "BYE"), None)
@@ -569,7 +618,13 @@ Contact: <sip:phone@[local_ip]:[local_port]>
 _CANCELLED, _ANSWER, _CROSSED, _TALK, _AGAIN, _HANG_UP, _END = "1", "2", "3", "4", "5", "6", "7"
 _FAILED, _GIVE_UP, _HUNG_UP = "8", "9", "10"
 _REFUSED = "11"
-_PICK_UP, _REFUSE, _PUT_DOWN = "PICKUP", "REFUSE", "PUTDOWN"  # no methods of SIP: nobody else says them
+_PICK_UP, _REFUSE, _PUT_DOWN, _PRESS = (
+    "PICKUP",
+    "REFUSE",
+    "PUTDOWN",
+    "PRESS",
+)  # no methods of SIP: nobody else says them
+_KEY = "12"
 
 
 def _telephone(manner: Manner, ring_s: float, talk_s: float | None) -> str:
@@ -582,17 +637,22 @@ def _telephone(manner: Manner, ring_s: float, talk_s: float | None) -> str:
     ack = """<recv request="ACK"><action>
 <ereg regexp=".*" search_in="hdr" header="To:" assign_to="ours"/>
 </action></recv>"""
-    bye = """BYE [$contact] SIP/2.0
-Via: SIP/2.0/UDP [local_ip]:[local_port];branch=[branch]
-Max-Forwards: 70
-From: [$ours]
-To: [$theirs]
-[last_Call-ID:]
-CSeq: 1 BYE
+    bye = f"""{_in_call("BYE", "9999")}
 Content-Length: 0"""
+    info = f"""{_in_call("INFO", "[$number]")}
+Content-Type: application/dtmf-relay
+Content-Length: [len]
+
+Signal=[$key]
+Duration=160"""
+    press = f"""<recv request="{_PRESS}" optional="true" next="{_KEY}"><action>
+<ereg regexp="[0-9*#]" search_in="hdr" header="X-Digit:" assign_to="key"/>
+<ereg regexp="[0-9]+" search_in="hdr" header="X-Sequence:" assign_to="number"/>
+</action></recv>"""
     wait_s = None if manner in ("ignore", "told") else ring_s
     told = manner == "told"
-    refusal = {"busy": "486 Busy Here", "decline": "603 Decline"}.get(manner)
+    forward = f"302 Moved Temporarily\nContact: <sip:{FORWARD_TO}@[local_ip]>"
+    refusal = {"busy": "486 Busy Here", "decline": "603 Decline", "forward": forward}.get(manner)
     refuse = [_send(_reply(refusal), retransmit=True), _receive("ACK", go_to=_END)] if refusal else []
     return _scenario(
         invite,
@@ -604,17 +664,11 @@ Content-Length: 0"""
         _send(_reply("200 OK", sdp=True), retransmit=True),
         _may_receive("CANCEL", go_to=_CROSSED),
         ack,
-        _label(_TALK),
-        _may_receive(_PUT_DOWN, go_to=_HANG_UP) if told else "",
-        _receive("INVITE", timeout_s=talk_s, timeout_to=_HANG_UP, go_to=_AGAIN, options=_OPTIONAL),
-        _receive("BYE", timeout_s=talk_s, timeout_to=_HANG_UP),
-        _send(_reply("200 OK", tag=False), go_to=_END),
-        _label(_AGAIN),  # Asterisk tells of a change in mid-call
-        _send(_reply("200 OK", sdp=True, tag=False), retransmit=True),
-        _receive("ACK", go_to=_TALK),
+        *_talking(talk_s, *((_may_receive(_PUT_DOWN, go_to=_HANG_UP), press) if told else ())),
         _label(_CROSSED),  # the caller gave up, or another phone was taken, while our 200 was under way
         _send(_reply("200 OK")),
         ack.replace("<recv ", f'<recv next="{_TALK}" '),
+        *((_label(_KEY), _send(info, retransmit=True), _receive("200", go_to=_TALK)) if told else ()),
         _label(_HANG_UP),
         _send(bye, retransmit=True),
         _receive("200", go_to=_END),
@@ -626,11 +680,36 @@ Content-Length: 0"""
         _send(_reply("487 Request Terminated", cseq="CSeq: [$cseq] INVITE"), retransmit=True),
         _receive("ACK"),
         _label(_END),
-        '<Reference variables="whole,contact,theirs,ours,cseq"/>',
+        f'<Reference variables="whole,contact,theirs,ours,cseq{",key,number" if told else ""}"/>',
     )
 
 
-def _registration(name: str, password: str, contact: str, expires_s: int) -> str:
+def _talking(talk_s: float | None, *first: str) -> tuple[str, ...]:
+    """Until the other side hangs up, or talk_s are over."""
+    return (
+        _label(_TALK),
+        *first,
+        _receive("INVITE", timeout_s=talk_s, timeout_to=_HANG_UP, go_to=_AGAIN, options=_OPTIONAL),
+        _receive("BYE", timeout_s=talk_s, timeout_to=_HANG_UP),
+        _send(_reply("200 OK", tag=False), go_to=_END),
+        _label(_AGAIN),  # Asterisk tells of a change in mid-call
+        _send(_reply("200 OK", sdp=True, tag=False), retransmit=True),
+        _receive("ACK", go_to=_TALK),
+    )
+
+
+def _in_call(method: str, cseq: str) -> str:
+    """A request of a telephone in the call that it answered."""
+    return f"""{method} [$contact] SIP/2.0
+Via: SIP/2.0/UDP [local_ip]:[local_port];branch=[branch]-{cseq}
+Max-Forwards: 70
+From: [$ours]
+To: [$theirs]
+[last_Call-ID:]
+CSeq: {cseq} {method}"""
+
+
+def _registration(name: str, password: str, contact: str, expires_s: int, agent: str = "Lab phone") -> str:
     def register(cseq: int, more: str) -> str:
         return f"""REGISTER sip:[remote_ip]:[remote_port] SIP/2.0
 Via: SIP/2.0/UDP [local_ip]:[local_port];branch=[branch]
@@ -641,6 +720,7 @@ Call-ID: [call_id]
 CSeq: {cseq} REGISTER
 Contact: <{contact}>
 Expires: {expires_s}
+User-Agent: {agent}
 {more}Content-Length: 0"""
 
     return _scenario(
@@ -651,29 +731,41 @@ Expires: {expires_s}
     )
 
 
-def _caller(give_up_s: float, talk_s: float | None, digits: str) -> str:
-    """A caller from outside: gives up after give_up_s; answered, presses digits, talks and hangs up."""
+def _caller(give_up_s: float, talk_s: float | None, digits: str, login: str = "") -> str:
+    """A caller from outside: gives up after give_up_s; answered, presses digits, talks and hangs up.
+
+    With `login`, SIPp's words for it, a telephone of the company, which is asked for its password first.
+    """
+    number = 2 if login else 1
+    invite = f"{_request('INVITE', number)}\n{login}\n[field2]\n[field3]\n{_sdp_body()}".replace(
+        "\n\n[field2]", "\n[field2]"
+    )
+    asked = (
+        _send(f"{_request('INVITE', 1)}\n[field2]\n[field3]\n{_sdp_body()}", retransmit=True),
+        _receive("401", options=' auth="true"'),
+        _send(_same_branch("ACK", 1)),
+    )
     patience: _Wait = {"timeout_s": give_up_s, "timeout_to": _GIVE_UP}
     presses = [step for n, digit in enumerate(digits) for step in (_send(_info(digit, 2 + n)), _receive("200"))]
     return _scenario(
-        _send(f"{_request('INVITE', 1)}\n[field2]\n[field3]\n{_sdp_body()}", retransmit=True),
-        *(_receive(status, options=_OPTIONAL, **patience) for status in ("100", "180", "183")),
+        *(asked if login else ()),
+        _send(invite, retransmit=True),
+        *(_receive(status, options=_OPTIONAL, **patience) for status in ("100", "180", "181", "183")),
         *(_receive(str(status), go_to=_FAILED, options=_OPTIONAL, **patience) for status in _FINAL_FAILURES),
         _receive("200", **patience),
-        _send(f"{_request('ACK', 1, to='[last_To:]')}\nContent-Length: 0"),
+        _send(f"{_request('ACK', number, to='[last_To:]')}\nContent-Length: 0"),
         *presses,
-        _receive("BYE", timeout_s=talk_s, timeout_to=_HANG_UP),
-        _send(_reply("200 OK", tag=False), go_to=_END),
+        *_talking(talk_s),
         _label(_HANG_UP),
         _send(f"{_request('BYE', 90, to='[last_To:]')}\nContent-Length: 0", retransmit=True),
         _receive("200", go_to=_END),
         _label(_FAILED),
-        _send(_same_branch("ACK"), go_to=_END),
+        _send(_same_branch("ACK", number), go_to=_END),
         _label(_GIVE_UP),
-        _send(_same_branch("CANCEL"), retransmit=True),
+        _send(_same_branch("CANCEL", number), retransmit=True),
         _may_receive("200"),
         _receive("487", timeout_s=5, timeout_to=_END),
-        _send(_same_branch("ACK")),
+        _send(_same_branch("ACK", number)),
         _label(_END),
     )
 
@@ -689,10 +781,10 @@ CSeq: {cseq} {method}
 Contact: <sip:caller@[local_ip]:[local_port]>"""
 
 
-def _same_branch(method: str) -> str:
+def _same_branch(method: str, number: int) -> str:
     """CANCEL and the ACK of a failure belong to the INVITE's own transaction; every answer carries its Via."""
     to = "To: <sip:[field1]@[remote_ip]:[remote_port]>" if method == "CANCEL" else "[last_To:]"
-    request = _request(method, 1, to=to).replace(
+    request = _request(method, number, to=to).replace(
         "Via: SIP/2.0/UDP [local_ip]:[local_port];branch=[branch]", "[last_Via:]"
     )
     return f"{request}\nContent-Length: 0"

@@ -11,6 +11,8 @@ from typing import Any
 import uvloop
 
 STOPPED_BY_SECOND_SIGNAL = 130
+READY = "RINGCARD_READY"
+"""In the environment: the descriptor on which a process says that it is ready, when somebody waits for that."""
 
 
 class StartError(Exception):
@@ -34,6 +36,13 @@ async def _serve(main: Callable[[asyncio.Event], Coroutine[Any, Any, None]]) -> 
     for signum in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(signum, asked)
     await main(stop)
+
+
+def say_ready() -> None:
+    descriptor = os.environ.pop(READY, "")
+    if descriptor:
+        os.write(int(descriptor), b"1")
+        os.close(int(descriptor))
 
 
 async def either(work: Coroutine[Any, Any, None], stop: asyncio.Event) -> None:
