@@ -6,11 +6,33 @@ import subprocess
 import sys
 from pathlib import Path
 
+from config.settings import load
+from ringcard.people import without_people
+
 
 def ringcard(folder: Path, *words: str) -> tuple[int, str]:
     command = [sys.executable, "-m", "ringcard.cli", "--config", str(folder / "ringcard.toml"), *words]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
     return done.returncode, done.stdout + done.stderr
+
+
+def test_where_nobody_can_sign_in_it_is_said_how_the_first_one_is_made(tmp_path: Path) -> None:
+    (tmp_path / "ringcard.toml").write_text(f'[store]\ndata_dir = "{tmp_path / "data"}"\n')
+    (tmp_path / "password").write_text("a long password\n")
+    settings = load(tmp_path / "ringcard.toml")
+    assert without_people(settings) == (
+        "Nobody can sign in at the desk yet. Make its database, then the first one: "
+        "ringcard migrate; ringcard user add LOGIN 'NAME' --role administrator"
+    )
+    assert ringcard(tmp_path, "migrate")[0] == 0
+    assert "Make the first one an administrator: ringcard user add LOGIN" in without_people(settings)
+    secret = ("--password-file", str(tmp_path / "password"))
+    assert ringcard(tmp_path, "user", "add", "dara", "Sok Dara", *secret)[0] == 0
+    assert "ringcard user change LOGIN --role administrator" in without_people(settings)
+    assert ringcard(tmp_path, "user", "change", "dara", "--role", "administrator")[0] == 0
+    assert without_people(settings) == ""
+    status, said = ringcard(tmp_path, "user", "deactivate", "dara")
+    assert (status, "Sok Dara is the last administrator" in said) == (1, True)
 
 
 def test_a_person_who_was_entered_wrong_is_put_right(tmp_path: Path) -> None:
@@ -29,4 +51,7 @@ def test_a_person_who_was_entered_wrong_is_put_right(tmp_path: Path) -> None:
     status, said = ringcard(tmp_path, "user", "change", "nobody", "--role", "agent")
     assert status == 1
     assert "nobody signs in as 'nobody'" in said
+    for action in ("sign-out", "no-second-factor"):
+        assert ringcard(tmp_path, "user", action, "dara")[0] == 0
+        assert ringcard(tmp_path, "user", action, "nobody")[0] == 1
     assert (tmp_path / "data").stat().st_mode & 0o777 == 0o700
