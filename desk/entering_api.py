@@ -1,0 +1,176 @@
+"""Entering and changing customers by the API. A change names the version that it was made from, by the ETag that was
+read (RFC 9110): 428 without it, 412 when somebody has changed the customer since.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Header, HTTPException
+from fastapi.responses import JSONResponse
+from pydantic import BaseModel, ConfigDict, Field
+from sqlalchemy.orm import Session as Records
+
+from desk.changed import tell
+from desk.customers import customer_facts
+from desk.entering import one, rules_for
+from desk.people import Reader
+from desk.problems import problem
+from desk.services import Desk, Services
+from desk.sessions import TheReader
+from records import customers
+from records.custom import OWN
+from records.editing import NOT_YOURS, Line, edit, enter
+from records.errors import Conflict, Unfit
+from records.tables import Customer
+from records.touched import Touched
+
+router = APIRouter(prefix="/api/v1/customers", tags=["customers"])
+
+
+class Given(BaseModel):
+    """What is named is set; an empty text, or null, takes a value away."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    name: Annotated[str, Field(description="of a company without a person, the company's")] = ""
+    company: str | None = None
+    email: str | None = None
+    address: str | None = None
+    note: str | None = None
+    manager_id: int | None = None
+    debt: Annotated[
+        str | dict[str, Any] | None, Field(description='"1250.50", "4000 KHR", or {"minor": 125050, "currency": "USD"}')
+    ] = None
+    fields: Annotated[dict[str, Any], Field(description="the company's own fields, by their names")] = {}
+
+    def given(self) -> dict[str, Any]:
+        """As `records.editing` names it."""
+        said = {name: getattr(self, name) for name in self.model_fields_set - {"fields", "numbers"}}
+        return said | {OWN + name: value for name, value in self.fields.items()}
+
+
+class GivenNumber(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    number: Annotated[str, Field(description="best with + and the country code; or a range, +7 495 123-45xx")]
+    label: Annotated[str, Field(description="work, mobile, home ...")] = ""
+    ext: Annotated[str, Field(description="extension, up to seven digits")] = ""
+
+    def line(self) -> Line:
+        return Line(self.number, self.label, self.ext)
+
+
+class NewCustomer(Given):
+    numbers: Annotated[list[GivenNumber], Field(max_length=100)] = []
+
+
+def version_of(if_match: str) -> int:
+    """The version that a change was made from. Raises HTTPException 428 when it is not said."""
+    version = if_match.strip().removeprefix("W/").strip('"')
+    if not version.isdecimal() or len(version) > 9:
+        raise HTTPException(428, "Give the ETag of the customer as If-Match, so that nobody's change is lost.")
+    return int(version)
+
+
+IfMatch = Annotated[str, Header(description="the ETag of the customer, as it was read")]
+
+
+@router.post("", status_code=201)
+async def enter_one(desk: Desk, reader: TheReader, new: NewCustomer) -> JSONResponse:
+    """A new customer. Earlier calls from these numbers that are nobody's are theirs now."""
+    rules, lines = rules_for(desk, reader, is_new=True), [each.line() for each in new.numbers]
+    made, touched = await desk.store.write(lambda records: enter(records, new.given(), lines, rules, reader.user_id))
+    await tell(desk, touched)
+    return await _told(desk, reader, made.id, 201, {"Location": f"/api/v1/customers/{made.id}"})
+
+
+@router.patch("/{customer_id}")
+async def change_one(
+    desk: Desk, reader: TheReader, customer_id: int, new: Given, if_match: IfMatch = ""
+) -> JSONResponse:
+    """Change what is named. What a source gives is changed there (422)."""
+    rules, given, by_id = rules_for(desk, reader), new.given(), reader.user_id
+    version = version_of(if_match)
+
+    def write(records: Records, _: Customer) -> Touched:
+        return edit(records, customer_id, given, (), rules, by_id, version)[1]
+
+    return await _changed(desk, reader, customer_id, version, write)
+
+
+@router.post("/{customer_id}/numbers", status_code=201)
+async def add_number(
+    desk: Desk, reader: TheReader, customer_id: int, new: GivenNumber, if_match: IfMatch = ""
+) -> JSONResponse:
+    """One more number, or range of numbers. Earlier calls from it that are nobody's are this customer's now."""
+    rules, by_id, version = rules_for(desk, reader, is_new=True), reader.user_id, version_of(if_match)
+
+    def write(records: Records, _: Customer) -> Touched:
+        try:
+            return edit(records, customer_id, {}, [new.line()], rules, by_id, version)[1]
+        except Unfit as unfit:
+            raise Unfit({name.replace("numbers.0", "number"): said for name, said in unfit.errors.items()}) from None
+
+    return await _changed(desk, reader, customer_id, version, write, 201)
+
+
+@router.delete("/{customer_id}/numbers/{number_id}")
+async def remove_number(
+    desk: Desk, reader: TheReader, customer_id: int, number_id: int, if_match: IfMatch = ""
+) -> JSONResponse:
+    """One number less. Calls that came from it stay this customer's."""
+    return await _without(desk, reader, customer_id, version_of(if_match), number_id, customers.detach_number)
+
+
+@router.delete("/{customer_id}/ranges/{range_id}")
+async def remove_range(
+    desk: Desk, reader: TheReader, customer_id: int, range_id: int, if_match: IfMatch = ""
+) -> JSONResponse:
+    """One range of numbers less."""
+    return await _without(desk, reader, customer_id, version_of(if_match), range_id, customers.detach_range)
+
+
+async def _without(
+    desk: Services,
+    reader: Reader,
+    customer_id: int,
+    version: int,
+    row_id: int,
+    detach: Callable[[Records, int, int, int | None], Touched],
+) -> JSONResponse:
+    if "numbers" not in rules_for(desk, reader).names:
+        raise Unfit({"numbers": NOT_YOURS})
+
+    def write(records: Records, found: Customer) -> Touched:
+        customers.hold(records, found, version)
+        return detach(records, customer_id, row_id, reader.user_id)
+
+    return await _changed(desk, reader, customer_id, version, write)
+
+
+async def _changed(
+    desk: Services,
+    reader: Reader,
+    customer_id: int,
+    version: int,
+    write: Callable[[Records, Customer], Touched],
+    status: int = 200,
+) -> JSONResponse:
+    try:
+        await tell(desk, await desk.store.write(lambda records: write(records, one(records, customer_id))))
+    except Conflict as conflict:
+        now = await desk.store.read(lambda records: one(records, customer_id))
+        if now.version == version:
+            raise
+        return problem(412, str(conflict), {"ETag": f'"{now.version}"'}, version=now.version)
+    return await _told(desk, reader, customer_id, status)
+
+
+async def _told(
+    desk: Services, reader: Reader, customer_id: int, status: int, headers: Mapping[str, str] | None = None
+) -> JSONResponse:
+    found = await desk.store.read(lambda records: one(records, customer_id))
+    facts = customer_facts(found, reader, desk.layout.names_seen_by(reader.role))
+    return JSONResponse(facts, status, {"ETag": f'"{found.version}"', **(headers or {})})
