@@ -2,7 +2,8 @@
 
 package.json pins each package and package-lock.json the bytes of each; npm of the virtual environment fetches them
 outside the tree, and the few files that pages ask for are copied. `build.py` builds, `build.py --current` only answers
-by its status whether there is nothing to do.
+by its status whether there is nothing to do. With `--tests` also what only the tests in a browser use, which no page
+and no release has.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 VENDOR = HERE.parent / "static" / "vendor"
 STAMP = VENDOR / ".built-from"
+FOR_TESTS = HERE.parents[1] / ".cache" / "assets"
 
 FILES = {
     "bootstrap/dist/css/bootstrap.min.css": "bootstrap.min.css",
@@ -27,6 +29,9 @@ FILES = {
     "bootstrap-icons/font/fonts/bootstrap-icons.woff2": "fonts/bootstrap-icons.woff2",
 }
 """Path in node_modules: path in the vendor folder."""
+
+TEST_FILES = {"axe-core/axe.min.js": "axe.min.js"}
+"""The same, into FOR_TESTS."""
 
 FOREIGN_FONT = re.compile(r"@import\s+url\([^)]*\);?")
 """Designs fetch their fonts from a third party: that tells it who visits, and offline it holds up the page."""
@@ -36,20 +41,24 @@ SOURCE_MAP = re.compile(r"^(/\*|//)# sourceMappingURL=.*$", re.MULTILINE)
 
 
 def main() -> int:
-    if sys.argv[1:] == ["--current"]:
-        return 0 if is_current() else 1
+    tests = "--tests" in sys.argv[1:]
+    if "--current" in sys.argv[1:]:
+        return 0 if is_current(tests) else 1
     with tempfile.TemporaryDirectory(prefix="ringcard-assets-") as name:
-        modules = fetch(Path(name))
+        modules = fetch(Path(name), tests)
         fresh = Path(name) / "vendor"
         for source, target in wanted(modules):
             copy(source, fresh / target)
         (fresh / STAMP.name).write_text(origin())
+        if tests:
+            lay_out_tests(modules)
         replace_vendor(fresh)
     return 0
 
 
-def is_current() -> bool:
-    return STAMP.is_file() and STAMP.read_text() == origin()
+def is_current(tests: bool) -> bool:
+    stamps = (STAMP, FOR_TESTS / STAMP.name) if tests else (STAMP,)
+    return all(stamp.is_file() and stamp.read_text() == origin() for stamp in stamps)
 
 
 def origin() -> str:
@@ -58,13 +67,14 @@ def origin() -> str:
     return hashlib.sha256(b"".join(path.read_bytes() for path in made_from)).hexdigest()
 
 
-def fetch(folder: Path) -> Path:
-    """All packages of the lock in `folder`; none of their scripts is run. Exits with npm's status when npm fails."""
+def fetch(folder: Path, tests: bool) -> Path:
+    """The packages of the lock in `folder`; none of their scripts is run. Exits with npm's status when npm fails."""
     for name in ("package.json", "package-lock.json", ".npmrc"):
         shutil.copy(HERE / name, folder)
     # npm brings a list of certificate authorities of its own; the machine's is the one that its owner keeps.
     environ = {**os.environ, "NODE_USE_SYSTEM_CA": "1"}
-    done = subprocess.run([npm(), "ci", "--ignore-scripts", "--no-progress"], cwd=folder, env=environ, check=False)
+    command = [npm(), "ci", "--ignore-scripts", "--no-progress", *(() if tests else ("--omit=dev",))]
+    done = subprocess.run(command, cwd=folder, env=environ, check=False)
     if done.returncode:
         sys.exit(done.returncode)
     return folder / "node_modules"
@@ -92,6 +102,12 @@ def copy(source: Path, target: Path) -> None:
         target.write_text(SOURCE_MAP.sub("", text), encoding="utf-8")
     else:
         shutil.copyfile(source, target)
+
+
+def lay_out_tests(modules: Path) -> None:
+    for source, target in TEST_FILES.items():
+        copy(modules / source, FOR_TESTS / target)
+    (FOR_TESTS / STAMP.name).write_text(origin())
 
 
 def replace_vendor(fresh: Path) -> None:

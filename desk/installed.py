@@ -1,0 +1,56 @@
+"""What a browser needs to install the desk as an application of its own: a manifest, and a service worker."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastapi import APIRouter
+from fastapi.responses import FileResponse, JSONResponse, Response
+
+from desk.colours import hex_of
+from desk.designs import STATIC
+from desk.faces import Look
+from desk.pages import static_url
+from desk.services import Desk
+
+router = APIRouter(include_in_schema=False)
+
+ICONS = (
+    ("icon-192.png", "192x192", "any"),
+    ("icon-512.png", "512x512", "any"),
+    ("mask-512.png", "512x512", "maskable"),
+)
+
+
+@router.get("/manifest.webmanifest")
+async def manifest(desk: Desk) -> Response:
+    """What a browser asks for that installs the desk as an application."""
+    await desk.faces.refresh()
+    look = desk.faces.look()
+    return JSONResponse(
+        manifest_of(look), media_type="application/manifest+json", headers={"Cache-Control": "no-cache"}
+    )
+
+
+@router.get("/sw.js")
+async def service_worker() -> Response:
+    """From the top, because a service worker has only what lies below its own address."""
+    return FileResponse(STATIC / "sw.js", media_type="text/javascript", headers={"Cache-Control": "no-cache"})
+
+
+def manifest_of(look: Look) -> dict[str, Any]:
+    return {
+        "id": "/",
+        "name": f"{look.company} · Ringcard",
+        "short_name": look.face.name[:12] or "Ringcard",
+        "description": "Who is calling, on the screen while the phone rings",
+        "start_url": "/",
+        "scope": "/",
+        "display": "standalone",
+        "background_color": hex_of(look.design.light.canvas),
+        "theme_color": look.face.accent or hex_of(look.design.light.accent),
+        "icons": [
+            {"src": static_url(f"icons/{file}"), "sizes": sizes, "type": "image/png", "purpose": purpose}
+            for file, sizes, purpose in ICONS
+        ],
+    }
