@@ -16,6 +16,7 @@ from desk import formats
 from desk.live import Event
 from desk.people import Directory, Reader
 from desk.queries import subject_of_card
+from desk.reminders import reminder
 from desk.services import Services
 from desk.views import CallView, Sheet, TeamCallView, call_view, phones_of, team_view
 from lookup.card import Card
@@ -63,6 +64,9 @@ class Audience:
             return [message("snapshot", event.id, {"live": True, "calls": [self._data(item) for item in shown]})]
         if event.notice is None:
             return []
+        if event.notice.kind == "task_due":
+            told = await reminder(self.desk, self.reader, event.notice, self.pieces)
+            return [message("task_due", event.id, told)] if told else []
         head = {"kind": event.notice.kind, "at": formats.rfc3339(formats.moment(event.notice.at_ms))}
         shown = [item for call in self._calls_of(event) if (item := await self.show(call))]
         return [message(event.notice.kind, event.id, {**head, **self._data(item)}) for item in shown]
@@ -93,9 +97,12 @@ class Audience:
         notice = event.notice
         if notice and notice.call:
             yield notice.call
-        elif notice and notice.kind == "card_changed" and notice.customer_id:
+        elif notice and notice.kind == "card_changed":
             for call in self.desk.hub.calls()[1]:
-                if notice.customer_id in (*call.customer_ids, call.customer_id) and not call.ended_ms:
+                is_theirs = (
+                    notice.customer_id in (*call.customer_ids, call.customer_id) if notice.customer_id else False
+                )
+                if (is_theirs or call.is_nobodys) and not call.ended_ms:
                     yield call
 
     def _data(self, shown: Shown) -> dict[str, Any]:

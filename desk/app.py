@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from collections import Counter
 from collections.abc import AsyncIterator
 
 from fastapi import FastAPI
@@ -13,28 +14,50 @@ from starlette.types import Scope
 
 from desk import (
     api,
+    blocked,
     calls,
     choices,
     customers,
     dialplan,
+    entering,
+    entering_api,
     events,
     fields,
+    finding,
     health,
+    history,
     imports,
+    installed,
+    looks,
+    me,
+    metrics,
+    note_pages,
     phones,
     problems,
     pushed,
+    reminders,
+    routing,
+    second_factor,
     sign_in,
     sources,
+    staff_api,
+    staff_pages,
+    task_api,
+    task_calendar,
+    task_pages,
+    teams,
     today,
 )
 from desk.cards import LiveCards
+from desk.counted import Counted
 from desk.directory import People
+from desk.faces import Faces
 from desk.guard import Guard
 from desk.layout import Layout, placed
 from desk.live import Hub
 from desk.pages import STATIC, Pages
 from desk.parts import DeskParts
+from desk.presence import Presence
 from desk.queries import Queries
 from desk.services import Services
 from desk.sessions import Sessions
@@ -45,9 +68,21 @@ __all__ = ["DeskParts", "create_app", "let_browsers_go"]
 ROUTERS = (
     today.router,
     sign_in.router,
+    second_factor.router,
+    me.router,
+    staff_pages.router,
+    staff_api.router,
+    teams.pages,
+    teams.api,
     events.router,
     api.router,
     pushed.router,  # before those of customers, whose ids are no paths
+    entering.pages,
+    entering_api.router,
+    history.pages,
+    history.api,
+    finding.pages,  # and these
+    finding.api,
     customers.pages,
     customers.api,
     fields.pages,
@@ -59,9 +94,23 @@ ROUTERS = (
     sources.api,
     calls.pages,
     calls.api,
+    note_pages.pages,
+    note_pages.api,
+    task_calendar.pages,
+    task_pages.pages,
+    task_api.router,
+    reminders.pages,
+    routing.pages,
+    blocked.pages,
+    blocked.api,
+    looks.public,
+    installed.router,
+    looks.pages,
+    looks.api,
     phones.router,
     dialplan.router,
     health.router,
+    metrics.router,
 )
 
 
@@ -70,11 +119,14 @@ def create_app(parts: DeskParts) -> FastAPI:
     app = FastAPI(title="Ringcard", version="1", docs_url=None, redoc_url=None, openapi_url=None, lifespan=_life)
     app.state.services = _services(parts)
     app.state.door = sign_in.Door()
+    app.state.second_factors = second_factor.SecondFactors(parts)
     for router in ROUTERS:
         app.include_router(router)
     app.mount("/static", KeptFiles(directory=STATIC), name="static")
     problems.install(app)
     app.add_middleware(Guard, public_url=parts.settings.public_url)
+    app.state.requests = Counter()
+    app.add_middleware(Counted, counts=app.state.requests)
     return app
 
 
@@ -98,26 +150,29 @@ def _services(parts: DeskParts) -> Services:
     store = Store(parts.database)
     people = People(store)
     hub = Hub(parts.live, parts.notices)
-    sessions = Sessions(parts.settings, parts.secret, people)
+    sessions = Sessions(parts.settings, parts.secret, people, store)
     layout = Layout(placed(parts.settings.fields), parts.settings.company.currency)
     cards = LiveCards(parts, hub)
     queries = Queries(parts.settings.queries, cards.tell)
     pages = Pages(parts, layout)
-    return Services(parts, store, people, hub, layout, cards, queries, sessions, pages, parts.clock())
+    presence = Presence(store, parts.settings.routing.presence == "desk")
+    faces = Faces(store, parts.settings)
+    return Services(parts, store, people, hub, layout, cards, queries, sessions, pages, presence, faces, parts.clock())
 
 
 @contextlib.asynccontextmanager
 async def _life(app: FastAPI) -> AsyncIterator[None]:
     services: Services = app.state.services
     services.hub.start()
-    mending = asyncio.create_task(services.cards.mend(), name="mend cards")
+    work = (services.cards.mend(), services.presence.keep(), services.sessions.keep())
+    tasks = [asyncio.create_task(each) for each in work]
     try:
         yield
     finally:
-        mending.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await mending
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
         await services.queries.close()
         await services.hub.stop()
-        services.store.close()
+        await services.store.close()
         app.state.door.hashing.shutdown(wait=False, cancel_futures=True)

@@ -11,12 +11,15 @@ from fastapi.responses import Response
 from sqlalchemy.orm import Session
 
 from desk.formats import rfc3339
-from desk.people import Directory
+from desk.notes import panel, whose
+from desk.people import Directory, Reader
 from desk.services import Desk, Services
 from desk.sessions import SignedIn, TheReader
+from desk.story import story
 from records.calls import call as read_call
 from records.calls import calls_of_day
 from records.errors import NotFound
+from records.notes import notes_of_call
 from records.pages import Page
 from records.tables import CallRow
 
@@ -49,8 +52,19 @@ async def log_page(
 @pages.get("/calls/{call_id}")
 async def call_page(request: Request, desk: Desk, session: SignedIn, call_id: str) -> Response:
     directory = await desk.people.directory()
-    row = await desk.store.read(_one(call_id, session.reader.sees, directory))
-    return await desk.pages.page(request, session, "call.html", call=row, directory=directory)
+    row = await desk.store.read(seen_call(call_id, session.reader.sees, directory))
+    steps = story(row.started_at, row.trace, desk.hub.call(call_id))
+    of = whose(desk, session.reader)
+    notes = await desk.store.read(lambda records: notes_of_call(records, call_id, of=of))
+    return await desk.pages.page(
+        request,
+        session,
+        "call.html",
+        call=row,
+        directory=directory,
+        steps=steps,
+        **panel(notes, "call", f"/calls/{call_id}/notes"),
+    )
 
 
 @api.get("/calls")
@@ -65,8 +79,8 @@ async def log(
 
 @api.get("/calls/{call_id}")
 async def one(desk: Desk, reader: TheReader, call_id: str) -> dict[str, Any]:
-    """One call with its legs."""
-    row = await desk.store.read(_one(call_id, reader.sees, await desk.people.directory()))
+    """One call with its legs, and its story step by step; of a call that goes on what is known so far."""
+    row = await desk.store.read(seen_call(call_id, reader.sees, await desk.people.directory()))
     legs = [
         {
             "endpoint": leg.endpoint,
@@ -77,7 +91,25 @@ async def one(desk: Desk, reader: TheReader, call_id: str) -> dict[str, Any]:
         }
         for leg in row.legs
     ]
-    return {**call_facts(row, desk.layout.names_seen_by(reader.role)), "legs": legs}
+    steps = story(row.started_at, row.trace, desk.hub.call(call_id))
+    trace = [{"at": rfc3339(step.at), "after_ms": step.after_ms, "what": step.what} for step in steps]
+    return {**call_facts(row, desk.layout.names_seen_by(reader.role)), "legs": legs, "trace": trace}
+
+
+async def customer_of_call(desk: Services, reader: Reader, call_id: str) -> int | None:
+    """Whose call it is, as far as it is known; of one that goes on, before it is in the log.
+
+    Raises NotFound when there is no such call, or it is not the reader's to see.
+    """
+    directory = await desk.people.directory()
+    live = desk.hub.call(call_id)
+    if live is not None:
+        people = frozenset[int]().union(*(directory.people(live.node, phone.endpoint) for phone in live.phones))
+        if reader.may_see(people):
+            await desk.cards.of(live)
+            return desk.cards.as_chosen(live).customer_id
+    row = await desk.store.read(seen_call(call_id, reader.sees, directory))
+    return row.customer_id
 
 
 def call_facts(row: CallRow, sees: Collection[str]) -> dict[str, Any]:
@@ -115,7 +147,7 @@ def _reading(
     return lambda session: calls_of_day(session, day, zone, people=sees, after=after, limit=limit)
 
 
-def _one(call_id: str, sees: Collection[int] | None, directory: Directory) -> Callable[[Session], CallRow]:
+def seen_call(call_id: str, sees: Collection[int] | None, directory: Directory) -> Callable[[Session], CallRow]:
     def read(session: Session) -> CallRow:
         row = read_call(session, call_id)
         if row is None or not _concerns(row, sees, directory):
@@ -126,9 +158,12 @@ def _one(call_id: str, sees: Collection[int] | None, directory: Directory) -> Ca
 
 
 def _concerns(row: CallRow, sees: Collection[int] | None, directory: Directory) -> bool:
-    """The rule of the log for one call: it rang one of these people, one of them answered, or manages the customer."""
+    """The rule of the log for one call: it rang at or came from one of these people's phones, one of them answered, or
+    manages the customer.
+    """
     if sees is None:
         return True
-    rang = frozenset[int]().union(*(directory.people(row.node, leg.endpoint) for leg in row.legs))
+    phones = {row.caller_endpoint, *(leg.endpoint for leg in row.legs)}
+    rang = frozenset[int]().union(*(directory.people(row.node, phone) for phone in phones))
     manager = row.customer.manager_id if row.customer else None
     return not rang.isdisjoint(sees) or row.answered_by_id in sees or manager in sees

@@ -13,7 +13,7 @@ from datetime import datetime
 
 from desk.live import Hub
 from desk.parts import DeskParts
-from lookup.answers import Caller, Found
+from lookup.answers import Caller, Found, Unknown
 from lookup.card import Card
 from lookup.notices import LiveCall, Notice
 
@@ -29,6 +29,7 @@ class _Held:
     cards: dict[int, Card]
     chosen: int | None = None  # among several customers, the one whom a person chose
     reason: str = ""  # empty: the customers could not be read
+    tier: str = ""  # "nobody": nobody has the number; empty: that could not be asked
 
 
 class LiveCards:
@@ -40,10 +41,13 @@ class LiveCards:
         self._hub = hub
         self._held: dict[str, _Held] = {}  # by call, oldest first
         self._lacking: set[str] = set()  # calls some of whose cards could not be read
+        self._asked_anew = 0  # how often somebody may have got the number of a call that is nobody's
         hub.watch(self._note)
 
     async def of(self, call: LiveCall) -> Mapping[int, Card]:
         """The cards of this call's customers by id; those that cannot be read now are left out."""
+        if call.is_nobodys:
+            return await self._of_nobodys(call)
         wanted = {*call.customer_ids, *((call.customer_id,) if call.customer_id else ())}
         held = self._held.get(call.call_id, _NOTHING)
         if wanted <= held.cards.keys():
@@ -54,8 +58,12 @@ class LiveCards:
         return held.cards
 
     def as_chosen(self, call: LiveCall) -> LiveCall:
-        """The call with the customer whom a person has chosen by now, of those who share its number; after `of`."""
+        """The call with the customer whom a person has chosen by now, of those who share its number, or to whom its
+        number was given; after `of`."""
         held = self._held.get(call.call_id, _NOTHING)
+        if call.is_nobodys and held.cards:
+            found = replace(call, answer="found", customer_ids=tuple(held.cards), customer_id=held.chosen)
+            return replace(found, tier=held.tier, match_reason=held.reason)
         if len(call.customer_ids) < 2 or not held.reason or held.chosen == call.customer_id:
             return call
         return replace(call, customer_id=held.chosen, match_reason=held.reason)
@@ -65,6 +73,9 @@ class LiveCards:
         for customer_id in customer_ids:
             self._forget(customer_id)
             self._hub.tell(Notice("card_changed", _ms(self._clock()), None, customer_id))
+        if any(call.is_nobodys and not call.ended_ms for call in self._hub.calls()[1]):
+            self._ask_nobodys_anew()
+            self._hub.tell(Notice("card_changed", _ms(self._clock()), None))
 
     async def mend(self) -> None:
         """For ever: ask again for what is lacking, and tell the browsers when it is there."""
@@ -80,19 +91,38 @@ class LiveCards:
         self._hub.tell(Notice("card_changed", _ms(self._clock()), None, customer_id))
 
     def _note(self, notice: Notice) -> None:
-        if notice.kind == "card_changed" and notice.customer_id:
+        if notice.kind != "card_changed" or notice.call:
+            return
+        if notice.customer_id:
             self._forget(notice.customer_id)
+        self._ask_nobodys_anew()
 
     def _forget(self, customer_id: int) -> None:
         for held in self._held.values():
             held.cards.pop(customer_id, None)
 
-    async def _find(self, call: LiveCall, wanted: set[int]) -> _Held:
-        answer = await self._finder.find(Caller(call.caller_number, trunk=call.trunk), WITHIN_S)
+    def _ask_nobodys_anew(self) -> None:
+        self._asked_anew += 1
+        for call in self._hub.calls()[1]:
+            if call.is_nobodys:
+                self._held.pop(call.call_id, None)
+
+    async def _of_nobodys(self, call: LiveCall) -> Mapping[int, Card]:
+        """Who has the number by now; asked once, and again after each change."""
+        held, asked_anew = self._held.get(call.call_id), self._asked_anew
+        if held is None:
+            held = await self._find(call, None)
+            if asked_anew == self._asked_anew and held.tier:
+                self._keep(call.call_id, held)
+        return held.cards
+
+    async def _find(self, call: LiveCall, wanted: set[int] | None) -> _Held:
+        """`wanted` None: whoever has the number."""
+        answer = await self._finder.find(Caller(call.customer_number, trunk=call.trunk), WITHIN_S)
         if not isinstance(answer, Found):
-            return _Held({})
-        cards = {card.customer_id: card for card in answer.candidates if card.customer_id in wanted}
-        return _Held(cards, answer.chosen.customer_id if answer.chosen else None, answer.reason)
+            return _Held({}, tier="nobody" if isinstance(answer, Unknown) else "")
+        cards = {card.customer_id: card for card in answer.candidates if wanted is None or card.customer_id in wanted}
+        return _Held(cards, answer.chosen.customer_id if answer.chosen else None, answer.reason, answer.tier)
 
     def _keep(self, call_id: str, held: _Held) -> None:
         self._held.pop(call_id, None)

@@ -1,4 +1,4 @@
-"""Customers as pages and as JSON: finding one, and one customer's whole card."""
+"""One customer's whole card, as a page and as JSON; `desk/finding.py` has the list of them."""
 
 from __future__ import annotations
 
@@ -12,27 +12,22 @@ from sqlalchemy.orm import Session
 
 from desk.fields import own_fields
 from desk.formats import rfc3339
+from desk.history import at_a_glance
+from desk.note_pages import notes_beside
 from desk.people import Reader
 from desk.services import Desk
 from desk.sessions import SignedIn, TheReader
+from desk.task_pages import beside_customer
 from desk.views import sight
 from lookup.answers import Caller, Found
-from records.customers import CustomerPage, customer_page, list_customers
+from records.customers import CustomerPage, customer_page
 from records.errors import NotFound
 from records.tables import Customer
 
 pages = APIRouter(include_in_schema=False)
 api = APIRouter(prefix="/api/v1", tags=["customers"])
 
-SHOWN = 50
 CALLS_SHOWN = 10
-LONGEST = 100  # characters of a search
-
-
-@pages.get("/customers")
-async def list_page(request: Request, desk: Desk, session: SignedIn, q: str = "", after: str = "") -> Response:
-    found = await desk.store.read(lambda records: list_customers(records, search=q[:LONGEST], after=after))
-    return await desk.pages.page(request, session, "customers.html", q=q, customers=found.items, next=found.next)
 
 
 @pages.get("/customers/by-number/{number}")
@@ -48,29 +43,26 @@ async def by_number(desk: Desk, session: SignedIn, number: str, trunk: str = "")
 async def card_page(request: Request, desk: Desk, session: SignedIn, customer_id: int) -> Response:
     page = await desk.store.read(lambda records: whole(records, customer_id))
     directory = await desk.people.directory()
+    history, more_history = await at_a_glance(desk, session.reader, customer_id)
     return await desk.pages.page(
         request,
         session,
         "customer.html",
+        history=history,
+        more_history=more_history,
         all=page,
         customer=page.customer,
         directory=directory,
         own=own_fields(desk, page.customer, session.reader),
         may_change=bool(desk.layout.kept_seen_by(session.reader.role)),
+        **await beside_customer(desk, session),
+        **await notes_beside(desk, session.reader, customer_id),
     )
 
 
-@api.get("/customers")
-async def list_json(desk: Desk, reader: TheReader, q: str = "", after: str = "", limit: int = SHOWN) -> dict[str, Any]:
-    """Customers by name; `q` is the beginning of a word of the name or company, or digits of a number."""
-    found = await desk.store.read(lambda records: list_customers(records, search=q[:LONGEST], after=after, limit=limit))
-    sees = desk.layout.names_seen_by(reader.role)
-    return {"items": [customer_facts(customer, reader, sees) for customer in found.items], "next": found.next}
-
-
 @api.get("/customers/{customer_id}")
-async def one_json(desk: Desk, reader: TheReader, customer_id: int) -> dict[str, Any]:
-    """One customer's card, as you may see it."""
+async def one_json(response: Response, desk: Desk, reader: TheReader, customer_id: int) -> dict[str, Any]:
+    """One customer's card, as you may see it. The `ETag` is the version to give with a change."""
     page = await desk.store.read(lambda records: whole(records, customer_id))
     sees = desk.layout.names_seen_by(reader.role)
     tasks = [
@@ -89,6 +81,7 @@ async def one_json(desk: Desk, reader: TheReader, customer_id: int) -> dict[str,
         for order in page.orders
         if "orders" in sees
     ]
+    response.headers["ETag"] = f'"{page.customer.version}"'
     return {**customer_facts(page.customer, reader, sees), "orders": orders, "tasks": tasks}
 
 
@@ -112,12 +105,17 @@ def customer_facts(customer: Customer, reader: Reader, sees: Collection[str]) ->
         "photo": f"/photos/{customer.photo}" if customer.photo else None,
         "debt": money(customer.debt_minor, customer.currency, reader) if "debt" in sees else None,
         "manager": customer.manager.name if customer.manager and "manager" in sees else None,
+        "manager_id": customer.manager_id if "manager" in sees else None,
         "numbers": [
-            {"number": item.e164 or item.raw, "label": item.label, "ext": item.ext}
+            {"number_id": item.id, "number": item.e164 or item.raw, "label": item.label, "ext": item.ext}
             for item in customer.numbers
             if "numbers" in sees
         ],
-        "ranges": [{"range": item.raw, "label": item.label} for item in customer.ranges],
+        "ranges": [
+            {"range_id": item.id, "range": item.raw, "label": item.label}
+            for item in customer.ranges
+            if "numbers" in sees
+        ],
         "updated_at": rfc3339(customer.updated_at),
     }
 

@@ -6,11 +6,12 @@ import time
 from collections.abc import AsyncIterator
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Header, Request
+from fastapi import APIRouter, Header, HTTPException, Request
 from fastapi.responses import StreamingResponse
 
 from desk import formats
 from desk.announce import Audience, message
+from desk.people import Reader
 from desk.services import Desk, Services
 from desk.sessions import SignedIn
 from records.errors import DatabaseGone
@@ -18,6 +19,8 @@ from records.errors import DatabaseGone
 router = APIRouter(prefix="/api/v1", tags=["live"])
 
 HEARTBEAT_S = 15.0
+LOOK_S = 3.0
+"""So often every connection looks whether its session still holds: another process may have ended it."""
 
 
 class EventStream(StreamingResponse):
@@ -33,7 +36,8 @@ async def events(
     pieces: bool = False,
     last_event_id: Annotated[str, Header()] = "",
 ) -> EventStream:
-    """Server-Sent Events: `ringing`, `answered`, `moved`, `ended`, `card_changed` with the call as you may see it.
+    """Server-Sent Events: `ringing`, `answered`, `moved`, `ended`, `card_changed` with the call as you may see it, and
+    `task_due` with a task of yours that has come up, or with `up` false when it was dealt with.
 
     Give the last id you saw as `after` and nothing is missed; when it is no longer known, a `snapshot` of all live
     calls comes first. `status` says that live calls are away; a snapshot follows when they are back. A `heartbeat`
@@ -53,25 +57,30 @@ async def live(desk: Desk, session: SignedIn) -> dict[str, Any]:
 
 
 async def _stream(request: Request, desk: Services, audience: Audience, after: str) -> AsyncIterator[bytes]:
-    checked = time.monotonic()
-    with desk.hub.subscribe(after) as subscription:
+    beat = looked = time.monotonic()
+    with desk.hub.subscribe(after) as subscription, desk.presence.here(audience.reader.user_id):
         yield _heartbeat(desk)
         for chunk in await audience.still_lacking():
             yield chunk
         while True:
-            event = await subscription.next(HEARTBEAT_S)
+            event = await subscription.next(min(HEARTBEAT_S, LOOK_S))
             if event is None and subscription.ended:
                 return
-            if event is None or event.kind == "sessions" or time.monotonic() - checked > HEARTBEAT_S:
-                checked = time.monotonic()
-                if not await _still_signed_in(request, desk):
+            now = time.monotonic()
+            if event is None or event.kind == "sessions" or now - looked > LOOK_S:
+                looked = now
+                reader = await _reader(request, desk, audience.reader)
+                if reader is None:
                     yield message("signed_out", "", {})
-                    return
-            if event is None:
-                yield _heartbeat(desk)
-                continue
-            for chunk in await audience.messages(event):
+                if reader != audience.reader:
+                    return  # who may see something else now comes back, and gets that
+            for chunk in await audience.messages(event) if event else ():
+                desk.hub.sent += 1
+                beat = now
                 yield chunk
+            if now - beat >= HEARTBEAT_S - LOOK_S / 2:  # also when others' calls come one after the other
+                beat = now
+                yield _heartbeat(desk)
 
 
 def _heartbeat(desk: Services) -> bytes:
@@ -79,8 +88,12 @@ def _heartbeat(desk: Services) -> bytes:
     return message("heartbeat", "", {"at": at, "live": desk.hub.up, "next_s": HEARTBEAT_S})
 
 
-async def _still_signed_in(request: Request, desk: Services) -> bool:
+async def _reader(request: Request, desk: Services, before: Reader) -> Reader | None:
+    """Who the session belongs to, as they are now; None: it does not hold any more."""
     try:
-        return await desk.sessions.read(request) is not None
+        session = await desk.sessions.of(request)
     except DatabaseGone:
-        return True  # it held a moment ago, and nothing says that it does not any more
+        return before  # it held a moment ago, and nothing says that it does not any more
+    except HTTPException:
+        return None  # of a token
+    return session.reader if session else None

@@ -22,19 +22,11 @@ from desk.sessions import Session, SignedIn, TheReader
 from desk.views import Answers, FieldView, field_views
 from records.custom import as_typed, given_value
 from records.customers import change_customer, customer
-from records.errors import Conflict, NotFound, Refused
+from records.errors import Conflict, NotFound, Refused, Unfit
 from records.tables import Customer
 
 pages = APIRouter(include_in_schema=False)
 api = APIRouter(prefix="/api/v1", tags=["customers"])
-
-
-class Unfit(Refused):
-    """Values that cannot be kept, with what is wrong by the name of their field."""
-
-    def __init__(self, errors: Mapping[str, str]) -> None:
-        super().__init__("; ".join(f"{name}: {error}" for name, error in errors.items()))
-        self.errors = errors
 
 
 def own_fields(desk: Services, of: Customer, reader: Reader) -> tuple[FieldView, ...]:
@@ -74,11 +66,11 @@ async def save(request: Request, desk: Desk, session: SignedIn, customer_id: int
     sent = await request.form()
     typed = {name: value for name, value in sent.items() if isinstance(value, str)}
     version = typed.pop("version", "")
-    kept = desk.layout.kept_seen_by(session.reader.role)
+    kept, currency, reader = desk.layout.kept_seen_by(session.reader.role), desk.layout.currency, session.reader
     try:
         if not version.isdecimal():
             raise Refused("The form was sent without its version; open it again.")
-        await desk.store.write(Change(customer_id, kept, typed, int(version), desk.layout.currency).make)
+        await desk.store.write(Change(customer_id, kept, typed, int(version), currency, reader.user_id).make)
     except Unfit as unfit:
         found = await desk.store.read(lambda records: _one(records, customer_id))
         return await _form(request, desk, session, found, 422, typed, unfit.errors, version)
@@ -111,9 +103,10 @@ async def change_json(
     version = if_match.strip().removeprefix("W/").strip('"')
     if not version.isdecimal():
         raise HTTPException(428, "Give the ETag of the fields as If-Match, so that nobody's change is lost.")
-    kept = desk.layout.kept_seen_by(reader.role)
+    kept, currency = desk.layout.kept_seen_by(reader.role), desk.layout.currency
+    change = Change(customer_id, kept, values, int(version), currency, reader.user_id)
     try:
-        changed = await desk.store.write(Change(customer_id, kept, values, int(version), desk.layout.currency).make)
+        changed = await desk.store.write(change.make)
     except Conflict as conflict:
         raise HTTPException(412, str(conflict)) from None
     return await _fields(desk, changed, reader)
@@ -128,6 +121,7 @@ class Change:
     given: Mapping[str, Any]
     version: int
     currency: str
+    by_id: int
 
     def make(self, records: Records) -> Customer:
         """In a transaction. Raises NotFound, Unfit, Conflict."""
@@ -146,7 +140,7 @@ class Change:
             raise Unfit(errors)
         if not changes and before.version == self.version:
             return before
-        return change_customer(records, self.customer_id, {"custom": changes}, self.version)[0]
+        return change_customer(records, self.customer_id, {"custom": changes}, self.version, self.by_id)[0]
 
 
 def _one(records: Records, customer_id: int) -> Customer:

@@ -89,6 +89,18 @@ def lasting(seconds: float | None) -> str:
     return f"{minutes // 60}:{minutes % 60:02d} h"
 
 
+def exactly(when: datetime, zone: tzinfo) -> str:
+    """ "08:00:41.502" """
+    return when.astimezone(zone).isoformat(timespec="milliseconds")[11:23]
+
+
+def after(ms: int) -> str:
+    """How long after the beginning: "+12 ms", "+4.1 s", "+3:25 min"."""
+    if ms < 1000:
+        return f"+{ms} ms"
+    return f"+{ms / 1000:.1f} s" if ms < 59_950 else f"+{lasting(ms / 1000)}"
+
+
 def rfc3339(when: datetime | None) -> str | None:
     """UTC with milliseconds and Z, as the API writes it."""
     if when is None:

@@ -1,11 +1,14 @@
 """What every answer carries and every request must pass, before any page is asked: an ASGI layer without state.
 
 Nothing but our own scripts, styles and pictures may load, nobody may frame us, and a request that changes something
-must come from our own pages: browsers say so in Sec-Fetch-Site or Origin, and one that says neither is refused.
+must come from our own pages: browsers say so in Sec-Fetch-Site or Origin, and one that says neither is refused. A
+program that says a token need not: no foreign page can, and beside a token no cookie counts.
 """
 
 from __future__ import annotations
 
+import re
+from collections.abc import Mapping
 from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
@@ -38,10 +41,18 @@ HEADERS = {
     "Permissions-Policy": "camera=(), geolocation=(), payment=(), usb=()",
 }
 TOLD_BY_PROGRAMS = "/api/v1/customers/by-external-id/"
+FOR_TOKENS = ("/api/", "/photos/")
+"""Addresses at which a token counts, and then nothing else does; on pages only a session does."""
+
 SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 LARGEST_BODY = 1_000_000
 LARGEST_FILE = 300_000_000
 """Of customers to import; a million rows have some 200 MB."""
+
+LARGEST_LOGO = 6_000_000
+LARGEST_PICTURE = 11_000_000
+LARGEST = {"/import": LARGEST_FILE, "/company": LARGEST_LOGO}
+FORM_WITH_PICTURE = re.compile(r"/customers/(new|[0-9]+/edit)")
 
 
 class Guard:
@@ -68,7 +79,7 @@ class Guard:
     def _refusal(self, method: str, path: str, headers: Headers) -> tuple[int, str] | None:
         if method in SAFE:
             return None
-        is_program = path.startswith(TOLD_BY_PROGRAMS)  # they say a token, which no foreign page can
+        is_program = path.startswith(TOLD_BY_PROGRAMS) or bearer(path, headers) is not None
         if not is_program and not self._is_ours(headers):
             return 403, "This request did not come from a page of this desk. Open the desk and try again there."
         length = headers.get("content-length", "")
@@ -76,7 +87,7 @@ class Guard:
             return None  # it has no body
         if not length.isdecimal():
             return 411, "Say how long the body is."
-        largest = LARGEST_FILE if path == "/import" else LARGEST_BODY
+        largest = _largest(path)
         return (413, f"At most {largest:,} bytes.") if int(length) > largest else None
 
     def _is_ours(self, headers: Headers) -> bool:
@@ -92,6 +103,16 @@ class Guard:
         headers.setdefault("Cache-Control", "no-store")
         if self._https:
             headers.setdefault("Strict-Transport-Security", "max-age=31536000")
+
+
+def bearer(path: str, headers: Mapping[str, str]) -> str | None:
+    """The token that a request says, where one counts; None: it says none."""
+    kind, _, token = headers.get("authorization", "").partition(" ")
+    return token.strip() if kind.casefold() == "bearer" and path.startswith(FOR_TOKENS) else None
+
+
+def _largest(path: str) -> int:
+    return LARGEST_PICTURE if FORM_WITH_PICTURE.fullmatch(path) else LARGEST.get(path, LARGEST_BODY)
 
 
 def _origin(url: str) -> str:

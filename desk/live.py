@@ -87,6 +87,8 @@ class Hub:
         self.up = False
         self.gone = "not started"  # why there are no live calls; empty while there are
         self.last_id = ""
+        self.taken = 0  # notices, since the start
+        self.sent = 0  # events given to browsers, since the start
         self._live = live
         self._notices = notices
         self._calls: dict[str, LiveCall] = {}
@@ -196,6 +198,7 @@ class Hub:
 
     def _take(self, id: str, notice: Notice) -> None:
         self._remember(id, notice)
+        self.taken += 1
         self.last_id = id
         if notice.call:
             self._calls[notice.call.call_id] = newer(self._calls.get(notice.call.call_id), notice.call)

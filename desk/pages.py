@@ -20,6 +20,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoes
 from config.settings import Settings
 from desk import formats
 from desk.announce import Audience
+from desk.faces import Look
 from desk.layout import Layout
 from desk.parts import DeskParts
 from desk.people import Reader
@@ -56,6 +57,8 @@ class Pages:
             "initials": formats.initials,
             "hue": formats.hue,
             "clock": lambda when: formats.clock(_moment(when), self._zone),
+            "exactly": lambda when: formats.exactly(_moment(when), self._zone),
+            "after": formats.after,
             "day": lambda when: formats.day(_moment(when), self._zone, self._today()),
             "iso": lambda when: formats.rfc3339(_moment(when)),
             "ms": lambda when: int(_moment(when).timestamp() * 1000),
@@ -66,6 +69,7 @@ class Pages:
     ) -> HTMLResponse:
         """A page for somebody who is signed in, with the live calls of this moment and the id they belong to."""
         desk = services_of(request)
+        await desk.faces.refresh()
         last_id, calls = desk.hub.calls()
         live = await Audience(desk, session.reader).show_all(calls) if desk.hub.up else []
         frame = {
@@ -73,11 +77,14 @@ class Pages:
             "sees": self._layout.names_seen_by(session.reader.role),
             "session_tag": session.tag,
             "path": request.url.path,
+            "undisturbed": session.reader.user_id in (await desk.people.directory()).undisturbed,
             "cards": [item.card for item in live if item.card and item.card.state in ("ringing", "talking")],
             "team": [item.team for item in live if item.team],
             "live_up": desk.hub.up,
             "after": last_id if desk.hub.up else "",
             "now": self._clock(),
+            "prefers": desk.faces.preferred(session.reader.user_id),
+            **_looks(desk.faces.look(session.reader.user_id)),
         }
         return HTMLResponse(self._templates.get_template(template).render(frame | values), status)
 
@@ -91,6 +98,7 @@ class Pages:
     ) -> HTMLResponse:
         """A page for anybody."""
         frame = {"path": request.url.path, "now": self._clock(), "said": "", "login": ""}
+        frame |= _looks(services_of(request).faces.look())
         return HTMLResponse(self._templates.get_template(template).render(frame | values), status, headers)
 
     def piece(self, template: str, **values: Any) -> str:
@@ -109,6 +117,10 @@ class Pages:
 
     def _today(self) -> date:
         return self._clock().astimezone(self._zone).date()
+
+
+def _looks(look: Look) -> dict[str, Any]:
+    return {"look": look, "company": look.company}
 
 
 @cache

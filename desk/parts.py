@@ -5,13 +5,14 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any, Protocol
+from typing import Protocol
 
 from sqlalchemy import Engine as Database
 
+from config.measures import Said
 from config.settings import Settings
 from lookup.answers import Answer, Caller, Number
 from lookup.notices import LiveCall, Notice
@@ -35,11 +36,6 @@ class Notices(Protocol):
 
 class Finder(Protocol):
     """The lookup engine."""
-
-    @property
-    def counters(self) -> Any:
-        """A dataclass of whole numbers that only grow."""
-        ...
 
     @property
     def outages(self) -> Mapping[str, str]:
@@ -80,4 +76,5 @@ class DeskParts:
     dialplan_token: str
     imports: Imports
     read_number: Callable[[str], Number]  # as people of the company write numbers
+    figures: Callable[[], Awaitable[Sequence[Said]]]  # what all processes of this machine say of themselves
     clock: Callable[[], datetime] = field(default=lambda: datetime.now(UTC))

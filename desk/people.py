@@ -28,6 +28,7 @@ class Directory:
     names: Mapping[int, str] = field(default_factory=dict)
     at_phone: Mapping[tuple[str, str], frozenset[int]] = field(default_factory=dict)
     outside: Mapping[str, frozenset[int]] = field(default_factory=dict)
+    undisturbed: frozenset[int] = frozenset()  # who does not want to be disturbed
 
     def people(self, node: str, endpoint: str) -> frozenset[int]:
         """Users whose phone this is: none for a phone that nobody has, several for a shared one."""

@@ -14,7 +14,7 @@ from starlette.exceptions import HTTPException
 
 from desk.services import services_of
 from lookup.breaker import StoreGone
-from records.errors import Conflict, DatabaseGone, NotFound, Refused
+from records.errors import Conflict, DatabaseGone, NotFound, Refused, Unfit
 
 log = logging.getLogger(__name__)
 
@@ -37,6 +37,7 @@ def install(app: FastAPI) -> None:
     async def not_signed_in(request: Request, _: Exception) -> Response:
         if _wants_page(request):
             target = request.url.path + (f"?{request.url.query}" if request.url.query else "")
+            target = target if request.method == "GET" else "/"  # a form that was sent is no page to come back to
             back = urlencode({"next": target}) if target != "/" else ""
             return RedirectResponse("/sign-in" + (f"?{back}" if back else ""), 303)
         return problem(401, "Sign in first.")
@@ -58,7 +59,10 @@ def install(app: FastAPI) -> None:
 
     @app.exception_handler(Refused)
     async def not_so(request: Request, error: Exception) -> Response:
-        return answer(request, 422, str(error))
+        if not isinstance(error, Unfit):
+            return answer(request, 422, str(error))
+        faults = [{"field": field, "message": message} for field, message in error.errors.items()]
+        return answer(request, 422, str(error), errors=faults)
 
     @app.exception_handler(Conflict)
     async def not_any_more(request: Request, error: Exception) -> Response:

@@ -12,9 +12,11 @@ from starlette.requests import HTTPConnection
 
 from desk.cards import LiveCards
 from desk.directory import People
+from desk.faces import Faces
 from desk.layout import Layout
 from desk.live import Hub
 from desk.parts import DeskParts
+from desk.presence import Presence
 from desk.queries import Queries
 from desk.store import Store
 
@@ -36,6 +38,8 @@ class Services:
     queries: Queries
     sessions: Sessions
     pages: Pages
+    presence: Presence
+    faces: Faces
     since: datetime  # when the desk started
 
     @property

@@ -13,6 +13,7 @@ from contextlib import AbstractContextManager
 from typing import TypeVar
 
 from sqlalchemy import Engine
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from records.database import reading, writing
@@ -42,6 +43,13 @@ class Store:
         """The same with a session that commits. What took too long may be done all the same; a version says whether."""
         return await self._do(writing, work, within_s)
 
+    async def write_once(self, work: Callable[[Session], T]) -> T:
+        """`write`, done again when something else took the same key at the same moment: then it finds what was made."""
+        try:
+            return await self.write(work)
+        except IntegrityError:
+            return await self.write(work)
+
     def read_now(self, work: Callable[[Session], T]) -> T:
         """For threads that may wait."""
         return self._run(reading, work)
@@ -59,8 +67,9 @@ class Store:
         self.gone = ""
         return result
 
-    def close(self) -> None:
-        self._threads.shutdown(wait=False, cancel_futures=True)
+    async def close(self) -> None:
+        """Waits for what is under way, which the database ends within its time limit: it holds connections."""
+        await asyncio.to_thread(self._threads.shutdown, cancel_futures=True)
 
     def _run(self, way: Way, work: Callable[[Session], T]) -> T:
         with way(self._database) as session:

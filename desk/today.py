@@ -14,10 +14,11 @@ from sqlalchemy.orm import Session
 from desk.people import Reader
 from desk.services import Desk, Services
 from desk.sessions import SignedIn
-from records.calls import calls_of_day
+from records.calls import bounds, calls_of_day
 from records.errors import DatabaseGone
 from records.pages import LONGEST_PAGE
-from records.tables import CallRow
+from records.tables import CallRow, Task
+from records.tasks import tasks_due
 
 router = APIRouter(include_in_schema=False)
 
@@ -82,11 +83,12 @@ async def _today(desk: Services, reader: Reader) -> dict[str, Any]:
     """Without the records the page still shows live calls; figures are then None."""
     day, zone = desk.today(), desk.parts.settings.company.time_zone
 
-    def mine(session: Session) -> Sequence[CallRow]:
-        return calls_of_day(session, day, zone, people=(reader.user_id,), limit=LONGEST_PAGE).items
+    def mine(session: Session) -> tuple[Sequence[CallRow], Sequence[Task]]:
+        calls = calls_of_day(session, day, zone, people=(reader.user_id,), limit=LONGEST_PAGE).items
+        return calls, tasks_due(session, bounds(day, zone)[1], user_id=reader.user_id)
 
     try:
-        rows = await desk.store.read(mine)
+        rows, tasks = await desk.store.read(mine)
     except DatabaseGone:
-        return {"figures": None, "last_calls": ()}
-    return {"figures": figures(rows, reader.user_id), "last_calls": rows[:LAST_CALLS]}
+        return {"figures": None, "last_calls": (), "tasks": ()}
+    return {"figures": figures(rows, reader.user_id), "last_calls": rows[:LAST_CALLS], "tasks": tasks}

@@ -35,14 +35,27 @@ class Sight:
     team: bool  # the strip of other people's live calls
     imports: bool = False  # may bring customers in, and take that back
     sources: bool = False  # how sources of customers are doing
+    blocks: bool = False  # may block callers, and let them in again
+    routing: bool = False  # may say who rings
+    face: bool = False  # may give the desk the company's name, logo and colour
+    people: bool = False  # may enter people, change them and switch them off
 
 
 def sight(role: str) -> Sight:
     """An unknown role sees the least."""
     return {
         "agent": Sight(amounts=True, team=False),
-        "supervisor": Sight(amounts=True, team=True, imports=True),
-        "administrator": Sight(amounts=True, team=True, imports=True, sources=True),
+        "supervisor": Sight(amounts=True, team=True, imports=True, blocks=True),
+        "administrator": Sight(
+            amounts=True,
+            team=True,
+            imports=True,
+            sources=True,
+            blocks=True,
+            routing=True,
+            face=True,
+            people=True,
+        ),
     }.get(role, Sight(amounts=False, team=False))
 
 
@@ -209,9 +222,9 @@ class TeamCallView:
 def call_view(
     call: LiveCall, cards: Mapping[int, Card], reader: Reader, directory: Directory, sheet: Sheet | None = None
 ) -> CallView | None:
-    """The call as `reader` sees it; None when none of their phones has a part in it."""
+    """The call as `reader` sees it; None when none of their phones has a part in it, or it is one among colleagues."""
     mine = phones_of(reader, call, directory)
-    if not mine:
+    if not mine or call.direction == "internal":
         return None
     state = _state(call, mine)
     ids = (call.customer_id,) if call.customer_id else call.customer_ids
@@ -224,7 +237,7 @@ def call_view(
         answer=call.answer,
         started_ms=call.started_ms,
         since_ms=_since(call, mine, state),
-        number=number_view(call.caller_number) if call.caller_number and call.answer != "withheld" else None,
+        number=number_view(call.customer_number) if call.customer_number and call.answer != "withheld" else None,
         received_name=call.caller_name if call.answer != "withheld" else "",
         called=number_view(call.called_number) if call.called_number else None,
         customers=tuple(customer_view(card, reader, sheet) for card in known),
@@ -261,7 +274,7 @@ def team_view(call: LiveCall, cards: Mapping[int, Card], reader: Reader, directo
         who=join(dict.fromkeys(directory.called(call.node, phone.endpoint) for phone in shown)),
         caller=card.name if card else _unnamed(call),
         customer_id=card.customer_id if card else None,
-        number=formats.number(call.caller_number) if card else "",
+        number=formats.number(call.customer_number) if card else "",
     )
 
 
@@ -377,7 +390,7 @@ def _with_whom(call: LiveCall, directory: Directory) -> str:
 def _unnamed(call: LiveCall) -> str:
     if call.answer == "withheld":
         return "number withheld"
-    return formats.number(call.caller_number) or "no number"
+    return formats.number(call.customer_number) or "no number"
 
 
 def _money(money: Money) -> MoneyView:

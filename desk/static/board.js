@@ -1,17 +1,23 @@
 // The live calls on this page. Each event carries the finished piece of the page, made and escaped by the server;
 // here it is only decided whether it is news, where it goes, and when it leaves again.
 
+import { isTyping, renew } from "./drafts.js";
+
 const ELSEWHERE_MS = 6_000; // "answered by Dara" can be read
 const ENDED_MS = 12_000;
+const TYPING_MS = 1_000; // so soon after the note was saved a card goes that waited for it
 const LOG_FOLLOWS_MS = [400, 1500, 4000]; // an ended call is in the log a moment later
 
 export class Board {
-  /** `ahead`: how many milliseconds the server's clock is ahead of ours. */
-  constructor(document, ahead) {
+  /** `ahead`: how many milliseconds the server's clock is ahead of ours. `popUp`: when a card comes up by itself. */
+  constructor(document, ahead, popUp) {
     this.document = document;
     this.ahead = ahead;
+    this.popUp = popUp; // never | ringing | answer
+    this.mine = new Set(document.body.dataset.calls.split(" ").filter(Boolean)); // my calls, shown here or not
     this.live = document.getElementById("live");
     this.team = document.getElementById("team");
+    this.inCorner = this.live.classList.contains("live-corner"); // else this is the page that is there to show them
     this.versions = new Map(); // call_id -> version shown
     this.over = new Set(); // an end is never taken back
     this.dismissed = new Set(JSON.parse(sessionStorage.getItem("dismissed") ?? "[]"));
@@ -33,6 +39,7 @@ export class Board {
     const known = new Set(calls.map((call) => call.call_id));
     for (const card of this.live.querySelectorAll("[data-call]"))
       if (!known.has(card.dataset.call) && !card.dataset.leaves) this.#leave(card, 0);
+    for (const id of this.mine) if (!known.has(id)) this.#count(id, null);
     for (const row of this.team?.children ?? []) if (!known.has(row.dataset.team)) row.remove();
     for (const call of calls) this.#put(call, "snapshot");
   }
@@ -43,6 +50,7 @@ export class Board {
     this.versions.set(id, version);
     const ended = (call ?? team).state === "ended";
     if (ended) this.over.add(id);
+    this.#count(id, call);
     this.#putCard(id, call, item.html);
     this.#putTeam(id, team, item.team_html);
     if (ended && call) this.#refreshDay();
@@ -53,16 +61,30 @@ export class Board {
     const held = this.live.querySelector(`[data-call="${CSS.escape(id)}"]`);
     if (!call) return held && this.#leave(held, 0);
     const mine = call.state === "ringing" || call.state === "talking";
-    if ((!mine && !held) || this.dismissed.has(id)) return;
+    if ((!mine && !held) || (!held && !this.#comesUp(call)) || this.dismissed.has(id)) return;
     if (call.state === "ended" && held?.dataset.state === "elsewhere") return; // it says who answered, and leaves already
-    const card = this.#piece(html);
-    if (held) held.replaceWith(card);
+    const before = held?.dataset.state;
+    let card = this.#piece(html);
+    if (held) card = renew(held, card);
     else {
       card.classList.add("arriving");
       this.live.append(card);
     }
-    if (!held || held.dataset.state !== call.state) this.#announce(card, call);
+    if (before !== call.state) this.#announce(card, call);
     if (!mine) this.#leave(card, call.state === "ended" ? ENDED_MS : ELSEWHERE_MS);
+  }
+
+  /** Whether the card of a call that is not shown yet comes up by itself, as the person chose. */
+  #comesUp(call) {
+    if (!this.inCorner || this.popUp === "ringing") return true;
+    return this.popUp === "answer" && call.state === "talking";
+  }
+
+  /** The way to the desk says that there is a call, also to who wants no card. */
+  #count(id, call) {
+    if (call && (call.state === "ringing" || call.state === "talking")) this.mine.add(id);
+    else this.mine.delete(id);
+    this.document.body.dataset.calls = [...this.mine].join(" ");
   }
 
   #putTeam(id, team, html) {
@@ -88,9 +110,11 @@ export class Board {
     if (this.dismissed.has(card.dataset.call)) card.remove();
   }
 
-  #leave(card, after) {
+  /** `typed`: also when something that somebody typed is not sent yet; else it waits until it is. */
+  #leave(card, after, typed = false) {
     card.dataset.leaves = "soon";
     setTimeout(() => {
+      if (!typed && isTyping(card)) return this.#leave(card, TYPING_MS);
       card.classList.add("leaving");
       const still = matchMedia("(prefers-reduced-motion: reduce)").matches;
       setTimeout(() => { card.remove(); this.#title(); }, still ? 0 : 350);
@@ -102,7 +126,7 @@ export class Board {
     if (!card) return;
     this.dismissed.add(card.dataset.call);
     sessionStorage.setItem("dismissed", JSON.stringify([...this.dismissed].slice(-50)));
-    this.#leave(card, 0);
+    this.#leave(card, 0, true);
   }
 
   #announce(card, call) {

@@ -1,7 +1,7 @@
 // The stream of live calls: one EventSource that always comes back, from the last id it saw.
 // The browser itself gives up after an answer other than 200, and never notices a server that went silent; this does.
 
-const KINDS = ["ringing", "answered", "moved", "ended", "card_changed", "snapshot", "status", "heartbeat", "signed_out"];
+const KINDS = ["ringing", "answered", "moved", "ended", "card_changed", "task_due", "snapshot", "status", "heartbeat", "signed_out"];
 const PAUSES_MS = [300, 1000, 2000, 4000, 8000];
 
 /** Whether stream id `a` ("1700000000000-3") comes after `b`; an id comes after none. */

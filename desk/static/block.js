@@ -1,0 +1,23 @@
+// "Block", on the card of a live call: whoever calls from this number is not let in any more.
+
+export function offerBlocking(document) {
+  document.addEventListener("click", (event) => {
+    const button = event.target.closest("[data-block]");
+    if (button && confirm(`Block ${button.dataset.block}? Calls from it will not ring here any more.`)) block(button);
+  });
+}
+
+async function block(button) {
+  button.disabled = true;
+  const answer = await fetch("/api/v1/blocked", {
+    method: "POST",
+    headers: { "Content-Type": "application/json" },
+    body: JSON.stringify({ caller: button.dataset.block, note: "from the card of a call" }),
+  }).catch(() => null);
+  if (answer?.ok) return button.replaceWith("Blocked from the next call on.");
+  const said = button.closest("[data-call]").querySelector(".choice-said");
+  const problem = await answer?.json().catch(() => null);
+  said.textContent = problem?.detail ?? "That did not work; try again in a moment.";
+  said.hidden = false;
+  button.disabled = false;
+}

@@ -1,0 +1,53 @@
+"""The story of one call, step by step: what its facts tell, and of a call that goes on what was told live since then.
+
+Pure.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from desk import formats
+from lookup.notices import LiveCall, RungPhone
+
+_STOPPED = {"answered": "left the call", "": "stopped"}
+NEAR_MS = 1000
+"""What is told of one moment twice differs less; that a phone does the same again later differs more."""
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    at: datetime
+    after_ms: int  # since the call began
+    what: str
+
+
+def story(started: datetime, trace: Iterable[Sequence[int | str]], live: LiveCall | None = None) -> tuple[Step, ...]:
+    """`trace` as `CallRow.trace` keeps it. Facts are written at the turns of a call, so `live` may know more.
+
+    Times come from two clocks, Asterisk's and ours, so that what is later need not have the higher one.
+    """
+    told = [(int(at_ms), str(what)) for at_ms, what in trace]
+    last_ms = max((at_ms for at_ms, _ in told), default=0)
+    if live and not live.ended_ms:
+        words = {what for _, what in told}
+        told += [
+            (at_ms, what)
+            for at_ms, what in _of_phones(live.phones)
+            if at_ms > last_ms + NEAR_MS or (at_ms and what not in words)
+        ]
+    told.sort(key=lambda step: step[0])
+    begun_ms = min([round(started.timestamp() * 1000), *(at_ms for at_ms, _ in told[:1])])
+    return tuple(Step(formats.moment(at_ms), at_ms - begun_ms, what) for at_ms, what in told)
+
+
+def _of_phones(phones: Iterable[RungPhone]) -> Iterator[tuple[int, str]]:
+    for phone in phones:
+        name = "the number outside" if phone.outside else f"phone {phone.endpoint}"
+        yield phone.started_ms, f"{name}: ringing"
+        if phone.answered_ms:
+            yield phone.answered_ms, f"{name}: talking"
+        if phone.state == "stopped":
+            yield phone.since_ms, f"{name}: {_STOPPED.get(phone.outcome, phone.outcome)}"
