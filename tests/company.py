@@ -16,9 +16,11 @@ import time
 import urllib.request
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+from prometheus_client.parser import text_string_to_metric_families
 from sqlalchemy import Engine, select
 from sqlalchemy.orm import selectinload
 
@@ -42,19 +44,42 @@ MENU, DIRECT, GROUP, QUEUE, FAX = (f"+8552390000{n}" for n in (1, 2, 3, 4, 5))
 MANAGED = MENU
 """The DID whose callers are sent to their manager; the company's own way for it is a menu."""
 
-READY_S = 20.0
+READY_S = 60.0
+WORKER = "west"
 MISTAKES = ("Traceback", "ResourceWarning", "never retrieved", "was never awaited", "was destroyed", "set aside")
 """What none of our processes may ever write into its log."""
 
 
 class Company:
-    """`more` is TOML that the settings file ends with."""
+    """`more` is TOML that the settings file ends with. `cel`: the log is completed from Asterisk's own record.
+
+    `before` are words that each process is started with, for one that runs elsewhere or has another clock. `ari_url`
+    and `desk_host` are then where its PBX is and where its desk is open. `busy` as in [routing]: its telephones take
+    many calls at once, so that calls flow to those for whom they are, unless a test wants to see people who talk passed
+    over. Several `workers` of the supervisor share the calls.
+    """
 
     def __init__(
-        self, lab: Lab, folder: Path, port: int, *, redis_url: str = "", database_url: str = "", more: str = ""
+        self,
+        lab: Lab,
+        folder: Path,
+        port: int,
+        *,
+        redis_url: str = "",
+        database_url: str = "",
+        cel: bool = False,
+        more: str = "",
+        before: Sequence[str] = (),
+        ari_url: str = "",
+        desk_host: str = "127.0.0.1",
+        busy: str = "ring",
+        workers: int = 1,
     ) -> None:
+        self._environment = {**os.environ, "RINGCARD_ROUTING__BUSY": busy}
         self.lab = lab
         self.folder = folder
+        folder.mkdir(exist_ok=True)
+        self._before = before
         self.file = folder / "ringcard.toml"
         self.file.write_text(
             f"""
@@ -68,10 +93,14 @@ redis_url = "{redis_url}"
 database_url = "{database_url}"
 [asterisk]
 node = "{NODE}"
-ari_url = "{lab.ari_url}"
+ari_url = "{ari_url or lab.ari_url}"
 username = "{lab.ari_user}"
 password = "{lab.password}"
+cel_file = "{lab.cel_file if cel else ""}"
+ari_workers = {workers}
+worker = "{WORKER if workers > 1 else ""}"
 [desk]
+host = "{desk_host}"
 port = {port}
 [agi]
 port = {port + 1}
@@ -82,6 +111,7 @@ policy = "route"
             encoding="utf-8",
         )
         self.settings: Settings = with_keys(load(self.file, {}))
+        self._applications = [f"ringcard-{WORKER}-{n}" for n in range(1, workers + 1)] if workers > 1 else ["ringcard"]
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
         self._numbers = 0
         self._database: Engine | None = None
@@ -89,16 +119,26 @@ policy = "route"
     # --- processes
 
     def start(self, *roles: str) -> None:
-        """Start `ringcard run ROLE` for each; "" is the supervisor with all of them. See `listening`."""
+        """Start `ringcard run ROLE` for each; "" is the supervisor with all of them. See `listening`.
+
+        "ari-2" is a second process of the role "ari"; "ari-a" one that shares the calls, and is named a;
+        "ari@branch" one of a further node.
+        """
         for role in roles:
             command = [
                 *("setpriv", "--pdeathsig", "TERM", "--"),
+                *self._before,
                 *(sys.executable, "-W", "default::ResourceWarning"),
-                *("-m", "ringcard.cli", "--config", str(self.file), "run", *([role] if role else [])),
+                *("-m", "ringcard.cli", "--config", str(self.file), "run", *_words(role)),
             ]
             with (self.folder / f"{role or 'run'}.log").open("ab") as log:
                 self._processes[role] = subprocess.Popen(
-                    command, stdout=log, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, start_new_session=True
+                    command,
+                    stdout=log,
+                    stderr=subprocess.STDOUT,
+                    stdin=subprocess.DEVNULL,
+                    start_new_session=True,
+                    env=self._environment,
                 )
 
     def pid(self, role: str) -> int:
@@ -118,12 +158,20 @@ policy = "route"
         """Process id of one of the supervisor's own processes, or of "redis"."""
         if role == "redis":
             return int((server_folder(self.settings.data_dir) / "redis.pid").read_text())
+        if role not in (children := self.children()):
+            raise AssertionError(f"the supervisor has no process {role}:\n{self.log('')[-2000:]}")
+        return children[role]
+
+    def children(self) -> dict[str, int]:
+        """Process ids of the supervisor's own processes; those of several workers are ari-west-1, ari-west-2."""
         supervisor = self.pid("")
+        found = {}
         for pid in Path(f"/proc/{supervisor}/task/{supervisor}/children").read_text().split():
             with contextlib.suppress(OSError):
-                if Path(f"/proc/{pid}/cmdline").read_bytes().endswith(f"\0run\0{role}\0".encode()):
-                    return int(pid)
-        raise AssertionError(f"the supervisor has no process {role}:\n{self.log('')[-2000:]}")
+                _, run, words = Path(f"/proc/{pid}/cmdline").read_text().rstrip("\0").rpartition("\0run\0")
+                if run:
+                    found["-".join(word for word in words.split("\0") if not word.startswith("--"))] = int(pid)
+        return found
 
     def stop(self, *roles: str) -> dict[str, int]:
         """End in order, as Ctrl-C does; the exit status of each."""
@@ -153,6 +201,10 @@ policy = "route"
         path = self.folder / f"{role or 'run'}.log"
         return path.read_text(errors="replace") if path.exists() else ""
 
+    def last_words(self) -> str:
+        """The ends of the logs of all processes that run."""
+        return "\n".join(f"--- {role or 'run'}\n{self.log(role)[-2000:]}" for role in self._processes)
+
     def mistakes(self) -> list[str]:
         """Lines of our processes' logs that say that something of ours is broken."""
         logs = "\n".join(path.read_text(errors="replace") for path in self.folder.glob("*.log"))
@@ -160,12 +212,15 @@ policy = "route"
 
     # --- what can be asked of it
 
-    async def listening(self) -> None:
-        """The ARI application takes calls."""
-        await self.until(lambda: self.lab.ari("GET", "applications/ringcard")[0] == 200, "the ARI application")
+    async def listening(self, within_s: float = READY_S) -> None:
+        """The ARI application takes calls, or each of those that share them."""
+        for name in self._applications:
+            await self.until(
+                partial(lambda path: self.lab.ari("GET", path)[0] == 200, f"applications/{name}"), name, within_s
+            )
 
-    async def desk_ready(self) -> None:
-        await self.until(lambda: self.health().get("status") == "ok", "the desk")
+    async def desk_ready(self, within_s: float = READY_S) -> None:
+        await self.until(lambda: self.health().get("status") == "ok", "the desk", within_s)
 
     async def said(self, role: str, words: str, times: int = 1) -> None:
         """The process has written these words into its log so often, in all its lives."""
@@ -178,6 +233,23 @@ policy = "route"
                 return body
         except OSError:
             return {}
+
+    async def figures(self) -> dict[str, float]:
+        """GET /metrics: each figure by its name and its labels, in order of their names, as Prometheus writes them."""
+
+        def asked() -> str:
+            with urllib.request.urlopen(f"{self.settings.public_url}/metrics", timeout=5) as answer:
+                page: bytes = answer.read()
+                return page.decode()
+
+        page = await asyncio.to_thread(asked)
+        return {
+            sample.name + "{" + ",".join(f'{key}="{value}"' for key, value in sorted(sample.labels.items())) + "}": (
+                sample.value
+            )
+            for family in text_string_to_metric_families(page)
+            for sample in family.samples
+        }
 
     async def live(self) -> list[LiveCall]:
         """The live calls as the desk is told them, without those that have ended."""
@@ -199,8 +271,7 @@ policy = "route"
         deadline = time.monotonic() + within_s
         while not await asyncio.to_thread(holds):
             if time.monotonic() > deadline:
-                logs = "\n".join(f"--- {role or 'run'}\n{self.log(role)[-2000:]}" for role in self._processes)
-                raise AssertionError(f"{what}: not within {within_s:.0f} s\n{logs}")
+                raise AssertionError(f"{what}: not within {within_s:.0f} s\n{self.last_words()}")
             await asyncio.sleep(0.05)
 
     # --- its records
@@ -246,6 +317,13 @@ policy = "route"
         """A mobile number that nobody called from yet."""
         self._numbers += 1
         return f"+85512{self._numbers:06}"
+
+
+def _words(role: str) -> list[str]:
+    what, _, node = role.partition("@")
+    what, _, name = what.partition("-")
+    worker = ["--worker", name] if name.isalpha() else []
+    return [*filter(None, [what]), *worker, *(["--node", node] if node else [])]
 
 
 def now() -> datetime:

@@ -116,7 +116,7 @@ async def test_whoever_is_unknown_or_hidden_keeps_the_name_that_came(lab: Lab, n
         assert outcome.status == 200
         (invite,) = phone.invites
         assert "Sok" not in invite.raw.decode()
-        assert invite.name == ("Anonymous" if withheld else "as received")
+        assert invite.name == ("Anonymous" if withheld == "privacy" else "as received")
 
 
 async def test_a_script_that_never_ends_holds_the_call_no_longer_than_the_deadline(lab: Lab) -> None:

@@ -19,7 +19,7 @@ NEAR_S = 0.5
 
 async def the_live_call(angkor: Company, *states: str) -> LiveCall:
     """The only live call, once its phones are in these states."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         while True:
             live = await angkor.live()
             if [phone.state for call in live for phone in call.phones] == list(states):
@@ -165,8 +165,10 @@ async def test_many_calls_at_once_each_have_a_row_a_name_and_a_phone_of_their_ow
     both = [number for pair in zip(names, strangers, strict=True) for number in pair]
     outcomes = await load(angkor.lab, [Dialled(number, DIRECT) for number in both], rate=40, talk_s=0.2)
     assert {outcome.status for outcome in outcomes} == {200}
-    assert {invite.number: invite.name for invite in manager.invites} == names
-    assert {invite.number: invite.name for invite in reception.invites} == strangers
+    rung = [(invite.number, invite.name) for invite in (*manager.invites, *reception.invites)]
+    assert sorted(rung) == sorted((names | strangers).items())
+    assert manager.invites, "the manager of all these customers talks after the first of them"
+    assert not {invite.number for invite in manager.invites} & set(strangers)
     rows = await logged(angkor, began, len(both))
     assert {row.caller_number: row.shown_name for row in rows} == names | strangers
     assert {row.outcome for row in rows} == {"answered"}

@@ -10,26 +10,32 @@ from pathlib import Path
 
 import pytest
 
+from tests.ports import port
+
 READY = "Ctrl-C stops everything"
 
 
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP], ids=lambda number: number.name)
-def test_a_demo_that_is_told_to_end_takes_all_that_it_started_with_it(tmp_path: Path, how: signal.Signals) -> None:
-    command = [sys.executable, "-m", "ringcard.cli", "demo", "--port", "18790"]
+def test_a_demo_that_is_told_to_end_takes_all_that_it_started_with_it(short_folder: Path, how: signal.Signals) -> None:
+    command = [sys.executable, "-m", "ringcard.cli", "demo", "--port", str(port(18790))]
     with subprocess.Popen(
-        command, stdout=subprocess.PIPE, text=True, start_new_session=True, env={**os.environ, "TMPDIR": str(tmp_path)}
+        command,
+        stdout=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+        env={**os.environ, "TMPDIR": str(short_folder)},
     ) as demo:
         try:
             assert demo.stdout is not None
             assert any(READY in line for line in demo.stdout), "it ended before it was ready"
-            assert len(running_in(tmp_path)) > 5  # Asterisk, telephones, Redis, Ringcard's own
+            assert len(running_in(short_folder)) > 5  # Asterisk, telephones, Redis, Ringcard's own
             demo.send_signal(how)
             said = demo.stdout.read()
             assert (demo.wait(30), "Nothing of the demo is left running" in said) == (0, True)
         finally:
             demo.kill()
-    assert running_in(tmp_path) == []
-    assert list(tmp_path.iterdir()) == []
+    assert running_in(short_folder) == []
+    assert list(short_folder.iterdir()) == []
 
 
 def running_in(folder: Path) -> list[str]:

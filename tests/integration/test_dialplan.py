@@ -191,6 +191,33 @@ async def test_after_the_last_step_the_call_goes_the_companys_way(lab: Lab, phon
     assert rang(manager, deputy, company) == [1, 1, 1]
 
 
+async def test_after_the_last_step_the_call_goes_to_the_destination_that_was_told(lab: Lab, phones: Phones) -> None:
+    manager, company, night = await phones("101", "busy"), await phones("102"), await phones("106")
+    steps = {"RINGCARD_ROUTE_1": "in/101", "RINGCARD_RING_1": "5"}
+    for values in ({**steps, "RINGCARD_AFTER": "company-internal/106"}, {"RINGCARD_AFTER": "company-internal/106"}):
+        async with app(lab, sets(packed(values))):
+            assert (await call(lab, did=DIRECT)).status == 200
+    assert rang(manager, company, night) == [1, 0, 2]
+
+
+@pytest.mark.parametrize("after", ["company-internal/999", "nowhere", "/", "company-internal/106)&Hangup("])
+async def test_a_destination_that_is_not_there_leads_the_companys_way(lab: Lab, phones: Phones, after: str) -> None:
+    company, night = await phones("102"), await phones("106")
+    async with app(lab, sets(packed({"RINGCARD_AFTER": after}))):
+        assert (await call(lab, did=DIRECT)).status == 200
+    assert rang(company, night) == [1, 0]
+    assert "see [destinations] in ringcard.toml" in lab.log()
+
+
+@pytest.mark.parametrize(("block", "status"), [("busy", 486), ("decline", 403), ("something else", 200)])
+async def test_a_blocked_caller_is_refused_and_nobody_rings(lab: Lab, phones: Phones, block: str, status: int) -> None:
+    manager, company = await phones("101"), await phones("102")
+    refused = {"RINGCARD_BLOCK": block, "RINGCARD_ROUTE_1": "in/101", "RINGCARD_RING_1": "5"}
+    async with app(lab, sets(packed(refused))):
+        assert (await call(lab, did=DIRECT)).status == status
+    assert rang(manager, company) == [0, int(status == 200)]
+
+
 async def test_a_phone_that_is_not_registered_costs_no_time(lab: Lab, phones: Phones) -> None:
     deputy = await phones("103")
     steps = {"RINGCARD_ROUTE_1": "in/106&in/nobody", "RINGCARD_RING_1": "10", "RINGCARD_ROUTE_2": "in/103"}
@@ -301,7 +328,8 @@ async def test_a_route_runs_nothing(lab: Lab, phones: Phones, tmp_path: Path, at
     company = await phones("102")
     proof = tmp_path / "ran"
     evil = attack.replace("FILE", str(proof))
-    async with app(lab, sets({"RINGCARD_ROUTE_1": f"in/{evil}", "RINGCARD_RING_1": evil})):
+    ends = {"RINGCARD_AFTER": f"company-internal/{evil}", "RINGCARD_BLOCK": evil}
+    async with app(lab, sets({"RINGCARD_ROUTE_1": f"in/{evil}", "RINGCARD_RING_1": evil, **ends})):
         assert (await call(lab, did=DIRECT)).status == 200
     assert not proof.exists()
     assert rang(company) == [1]

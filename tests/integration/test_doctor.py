@@ -26,10 +26,12 @@ from config.settings import Agi, Asterisk, Desk, Did, Settings, Store
 from config.settings import Company as CompanySettings
 from lookup.engine import Engine as Lookup
 from lookup.memory_cards import MemoryCache, MemorySource
+from records import routing
 from records.database import open_database, writer, writing
-from records.tables import Customer, Endpoint, PhoneNumber, User
-from ringcard.check_asterisk import FALLBACK, MODULES, asterisk
+from records.tables import Customer, Endpoint, PhoneNumber, Team, User
+from ringcard.check_asterisk import FALLBACK, FOR_MODELS, MODULES, asterisk
 from ringcard.check_doors import agi, doors
+from ringcard.check_figures import figures
 from ringcard.check_machine import machine
 from ringcard.check_records import records
 from ringcard.check_redis import redis
@@ -38,6 +40,7 @@ from ringcard.from_settings import plans
 from ringcard.lab import Lab
 from ringcard.phones import Phone
 from ringcard.redis_server import OwnServer
+from ringcard.saying import FOLDER
 from tests.company import Company
 from tests.fixtures.postgres import TEMPLATE, PostgresServer
 from tests.fixtures.redis import command, frozen
@@ -52,7 +55,7 @@ def settings(lab: Lab, tmp_path: Path) -> Settings:
     return Settings(
         company=CompanySettings("Angkor", "KH"),
         store=Store(data_dir=str(tmp_path)),
-        asterisk=Asterisk(ari_url=lab.ari_url, password=lab.password),
+        asterisk=Asterisk(ari_url=lab.ari_url, password=lab.password, cel_file=str(lab.cel_file)),
         desk=Desk(port=1),
         agi=Agi(port=1),
         dids={"+85523900002": Did("route")},
@@ -162,9 +165,11 @@ def people(database: Engine, database_url: str) -> Callable[..., list[Finding]]:
     return found
 
 
-def person(name: str, *phones: str, node: str = "pbx", active: bool = True) -> User:
+def person(name: str, *phones: str, node: str = "pbx", active: bool = True, role: str = "agent") -> User:
     seats = [Endpoint(node=node, name=phone) for phone in phones]
-    return User(login=name.lower(), name=name, password_hash="-", active=active, created_at=NOW, endpoints=seats)
+    return User(
+        login=name.lower(), name=name, password_hash="-", role=role, active=active, created_at=NOW, endpoints=seats
+    )
 
 
 def customer(manager: User | None = None, **number: str | int | None) -> Customer:
@@ -173,7 +178,7 @@ def customer(manager: User | None = None, **number: str | int | None) -> Custome
 
 
 def test_a_company_in_order_has_nothing_to_mend(people: Callable[..., list[Finding]]) -> None:
-    found = people(lambda session: session.add(customer(person("Maly", "101"))))
+    found = people(lambda session: session.add(customer(person("Maly", "101", role="administrator"))))
     assert {finding.state for finding in found} == {"ok"}
 
 
@@ -189,6 +194,7 @@ def test_no_customers_yet_is_pointed_out(people: Callable[..., list[Finding]]) -
     ("fill", "name", "state", "seen", "mend"),
     [
         (lambda: person("Dara"), "people", "warn", "no phone: Dara", "where they sit"),
+        (lambda: person("Dara", "101"), "administrators", "warn", "there is none", "--role administrator"),
         (lambda: customer(person("Maly")), "managers", "warn", "no phone: Maly", "where they sit"),
         (lambda: customer(person("Maly", active=False)), "managers", "warn", "left", "somebody else"),
         (lambda: Endpoint(node="pbx", name="109"), "phones and people", "warn", "109", "who sits there"),
@@ -200,6 +206,35 @@ def test_gaps_between_people_phones_and_customers_are_named(
     people: Callable[..., list[Finding]], fill: Callable[[], object], name: str, state: str, seen: str, mend: str
 ) -> None:
     assert_found(people(lambda session: session.add(fill())), name, state, seen, mend)
+
+
+@pytest.mark.parametrize(
+    ("fill", "state", "seen", "mend"),
+    [
+        (lambda s, p: routing.add_rule(s, "VIP", "vip", "is", "yes", person_id=p), "warn", "names Dara", "Who rings"),
+        (lambda s, p: routing.add_rule(s, "VIP", "vip", "is", "yes", team_id=1), "warn", "the team Sales", "Who rings"),
+        (
+            lambda s, p: routing.add_rule(s, "VIP", "vip", "is", "yes", destination="x"),
+            "fail",
+            "no destination x",
+            "[des",
+        ),
+        (lambda s, p: routing.save_calendar(s, None, "always", "", ""), "fail", "cannot be read", "Who rings"),
+        (lambda s, p: routing.save_calendar(s, None, "", "", "x"), "fail", "no destination x", "[destinations]"),
+        (lambda s, p: routing.block(s, "withheld", "", "", None), "ok", "0 rules, 0 calendars, 1 blocked", ""),
+        (lambda s, p: routing.save_calendar(s, 1, "Mon 08:00-17:00", "", ""), "ok", "1 calendar", ""),
+    ],
+)
+def test_rules_that_lead_nowhere_are_named(
+    people: Callable[..., list[Finding]], fill: Callable[[Session, int], object], state: str, seen: str, mend: str
+) -> None:
+    def enter(session: Session) -> None:
+        dara = person("Dara")
+        session.add_all((Team(id=1, name="Sales"), dara))
+        session.flush()
+        fill(session, dara.id)
+
+    assert_found(people(enter), "who rings", state, seen, mend)
 
 
 # --- redis
@@ -267,7 +302,7 @@ async def test_sentinels_that_are_gone_are_pointed_out_until_too_few_could_agree
     sentinels.sentinels[2].kill()
     assert_found(await redis_at(sentinels.url), "redis sentinels", "warn", "refused", "Start this sentinel")
     sentinels.sentinels[1].kill()
-    async with asyncio.timeout(20):  # the last one needs a moment to see it
+    async with asyncio.timeout(30):  # the last one needs a moment to see it
         while only(found := await redis_at(sentinels.url), "redis sentinels").state != "fail":
             await asyncio.sleep(0.1)
     assert_found(found, "redis sentinels", "fail", "NOQUORUM", "Start the missing sentinels")
@@ -313,13 +348,29 @@ async def test_a_lab_in_order_misses_only_ringcard_itself(lab: Lab, settings: Se
     assert_found(found, "trunks", "ok", "trunk sends its calls", "")
 
 
-async def test_ringcard_connected_is_seen(lab: Lab, settings: Settings) -> None:
+@pytest.mark.parametrize(
+    ("connected", "shared", "state", "seen", "mend"),
+    [
+        ("ringcard,ringcard-tracker", "", "ok", "connected as 'ringcard'; ", ""),
+        ("ringcard-a,ringcard-b,ringcard-tracker", "yes", "ok", "connected as 'ringcard-a', 'ringcard-b'; ", ""),
+        ("ringcard", "", "warn", "nobody follows the calls", "log of ari"),
+        ("ringcard-a,ringcard-tracker", "", "fail", "want to share them", "RINGCARD_SHARED = yes"),
+        ("ringcard,ringcard-tracker", "yes", "fail", "offered to those that share them", "asterisk.worker"),
+    ],
+)
+async def test_who_has_the_calls_and_whether_they_are_offered_to_them(
+    lab: Lab, settings: Settings, connected: str, shared: str, state: str, seen: str, mend: str
+) -> None:
     auth = {"Authorization": aiohttp.encode_basic_auth(lab.ari_user, lab.password)}
-    async with (
-        aiohttp.ClientSession(headers=auth) as session,
-        session.ws_connect(f"{lab.ari_url}/events", params={"app": "ringcard"}),
-    ):
-        assert_found(await asterisk(settings, []), "application", "ok", "connected", "")
+    lab.set_global("RINGCARD_SHARED", shared)
+    try:
+        async with (
+            aiohttp.ClientSession(headers=auth) as session,
+            session.ws_connect(f"{lab.ari_url}/events", params={"app": connected}),
+        ):
+            assert_found(await asterisk(settings, []), "application", state, seen, mend)
+    finally:
+        lab.set_global("RINGCARD_SHARED", "")
 
 
 def elsewhere(settings: Settings, url: str) -> Settings:
@@ -424,12 +475,38 @@ async def test_channelvars_that_could_stop_sip(lab: Lab, settings: Settings) -> 
         assert_found(await asterisk(settings, []), "channelvars", "fail", "PJSIP_HEADER(read) is asked", "Take it out")
 
 
+async def test_a_queue_of_events_that_may_stop_sip(lab: Lab, settings: Settings) -> None:
+    trigger = "taskprocessor_overload_trigger = pjsip_only"
+    with written(lab, "pjsip.conf", trigger, "", "module reload res_pjsip.so"):
+        assert_found(await asterisk(settings, []), "overload", "warn", "takes no new calls", "pjsip_only")
+    assert_found(await asterisk(settings, []), "overload", "ok", "only SIP's own queues", "")
+
+
 async def test_a_module_that_is_not_loaded(lab: Lab, settings: Settings) -> None:
     lab.cli("module unload func_timeout.so")
     try:
         assert_found(await asterisk(settings, []), "modules", "fail", "func_timeout.so (TIMEOUT)", "module load")
     finally:
         lab.cli("module load func_timeout.so")
+
+
+async def test_asterisks_own_record_that_is_not_read_not_there_or_not_written(
+    lab: Lab, settings: Settings, tmp_path: Path
+) -> None:
+    async def with_file(path: object) -> list[Finding]:
+        return await asterisk(replace(settings, asterisk=replace(settings.asterisk, cel_file=str(path))), [])
+
+    assert_found(await with_file(""), "own record", "warn", "is not read", "asterisk.cel_file")
+    assert_found(await with_file(lab.cel_file), "own record", "ok", str(lab.cel_file), "")
+    assert_found(await with_file(tmp_path / "none.csv"), "own record", "warn", "No such file", "docs/log.md")
+    with written(lab, "cel.conf", "CHAN_START,", "", "module reload cel"):
+        found = await with_file(lab.cel_file)
+    assert_found(found, "own record", "warn", "opened is not in", "module reload cel")
+    lab.cli("module unload cel_custom.so")
+    try:
+        assert_found(await with_file(lab.cel_file), "own record", "warn", "not loaded", "module load cel_custom.so")
+    finally:
+        lab.cli("module load cel_custom.so")
 
 
 @contextmanager
@@ -449,7 +526,7 @@ def test_the_modules_asked_for_are_those_of_our_dialplan(lab: Lab) -> None:
     used = {name for line in lines for name in re.findall(r"\b([A-Z]\w*)\(", line)}
     assert {"Stasis", "TIMEOUT"} <= used
     needed = {module_of[name] for name in used if name in module_of} - {"builtin"}
-    optional = {module for modules in FALLBACK.values() for module in modules}
+    optional = {module for modules in (*FALLBACK.values(), FOR_MODELS) for module in modules}
     assert needed - set(MODULES) <= optional
 
 
@@ -490,6 +567,14 @@ async def test_a_dialplan_without_the_guard_s_extension(lab: Lab, settings: Sett
 async def test_no_way_for_calls_without_a_route(lab: Lab, settings: Settings, value: str, seen: str, mend: str) -> None:
     with with_global(lab, "RINGCARD_BEFORE", value, "company-inbound"):
         assert_found(await asterisk(settings, []), "company's own way", "fail", seen, mend)
+
+
+async def test_destinations_that_the_dialplan_has_and_one_that_it_has_not(settings: Settings) -> None:
+    good = replace(settings, destinations={"night": "company-internal,106", "group": "company-group,s"})
+    assert only(await asterisk(good, []), "destinations").seen == "Asterisk's dialplan has all 2"
+    bad = replace(settings, destinations={"night": "company-internal,106", "moon": "company-moon,1"})
+    found = await asterisk(bad, [])
+    assert_found(found, "destinations", "fail", "does not have moon (company-moon,1)", "[destinations]")
 
 
 async def test_a_number_of_ours_that_the_company_s_own_way_does_not_know(settings: Settings) -> None:
@@ -592,17 +677,19 @@ async def test_a_running_ringcard_in_order_would_ring_and_what_then_breaks_is_fo
 ) -> None:
     engine = open_database(sqlite_url)
     with writing(engine) as session:
-        session.add(customer(person("Maly", "101")))
+        session.add(customer(person("Maly", "101", role="administrator")))
     engine.dispose()
-    company = Company(lab, tmp_path, free_port, redis_url=redis_url, database_url=sqlite_url)
+    company = Company(lab, tmp_path, free_port, redis_url=redis_url, database_url=sqlite_url, cel=True)
     company.start("ari", "agi", "desk", "worker")
     try:
         await company.listening()
         await company.desk_ready()
+        await company.until((company.settings.data_dir / FOLDER / "worker.sock").exists, "the worker")
         async with Phone(lab, "101"):
             found = await examine(company.settings)
             assert [finding for finding in found if finding.state != "ok"] == [only(found, "desk for phones")]
             assert would_ring(found)
+            assert only(found, "processes").seen.startswith("agi, ari, desk, worker answer; in 0 minutes: 0 lookups, ")
             told = await asyncio.to_thread(doctor_command, company)
             assert (told.returncode, json.loads(told.stdout)["works"]) == (0, True)
 
@@ -620,6 +707,8 @@ async def test_a_running_ringcard_in_order_would_ring_and_what_then_breaks_is_fo
         assert_found(found, "agi", "warn", "says nothing", "agi.port")
         assert_found(found, "desk", "fail", "does not speak", "desk.port")
         company.kill("ari")
+        (processes,) = await figures(company.settings)
+        assert_found([processes], "processes", "warn", "away or frozen: agi, ari, desk", "log of agi")
         assert_found(await asterisk(company.settings, []), "application", "fail", "no Ringcard", "ringcard run")
         told = await asyncio.to_thread(doctor_command, company)
         assert (told.returncode, json.loads(told.stdout)["works"]) == (1, False)

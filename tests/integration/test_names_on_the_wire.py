@@ -131,7 +131,7 @@ async def test_the_name_of_an_unknown_caller_stays_as_it_was_received(
     assert_clean(within)
     assert (within.name, within.number) == (without.name, number)
     assert without.name == "" or without.name.startswith(name[:4])
-    (row,) = await logged(angkor, began)
+    (row,) = [row for row in await logged(angkor, began, 2) if row.direction == "inbound"]
     assert (row.caller_name, row.shown_name) == (within.name[:LIMIT], "")
     assert not proof.exists()
 
@@ -152,3 +152,22 @@ async def test_a_name_reaches_every_phone_of_the_companys_own_way_too(
     number = angkor.customer("សុខ ដារ៉ា", staff.lina)
     assert (await call(angkor.lab, number, GROUP)).status == 200
     assert [[invite.name for invite in phone.invites] for phone in group] == [["សុខ ដារ៉ា"]] * 3
+
+
+@pytest.mark.parametrize("label", ["Отдел продаж", 'Sales, "the" ${EXTEN} $[1+1]|\\'])
+async def test_what_the_call_came_in_for_stands_before_the_name_whoever_calls(
+    angkor: Company, staff: Staff, phones: Phones, began: datetime, label: str
+) -> None:
+    """A comma would end the argument that it is told in, so it goes."""
+    shown = label.replace(",", "")
+    phone = await phones("101")
+    known, unknown = angkor.customer("Sok Dara", staff.lina), angkor.new_number()
+    angkor.lab.set_global("RINGCARD_LABEL", label)
+    try:
+        for number in (known, unknown):
+            assert (await call(angkor.lab, number, GROUP, name="as received")).status == 200
+    finally:
+        angkor.lab.set_global("RINGCARD_LABEL", "")
+    assert [invite.name for invite in phone.invites] == [f"{shown}: Sok Dara", f"{shown}: as received"]
+    rows = await logged(angkor, began, 2)
+    assert {(row.caller_name, row.shown_name) for row in rows} == {("as received", "Sok Dara"), ("as received", "")}

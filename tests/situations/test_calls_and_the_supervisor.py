@@ -25,7 +25,7 @@ def alive(pid: int) -> bool:
 
 async def started_again(company: Company, role: str, killed: int) -> dict[str, int]:
     """The other processes, once this one runs anew."""
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(30):
         while True:
             with contextlib.suppress(AssertionError, OSError, ValueError):  # not there yet, or its pid not yet written
                 others = children(company)

@@ -11,17 +11,20 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
+from config.measures import Histogram
 from lookup.notices import LiveCall
 from ringcard.lab import Lab
 from ringcard.phones import Outcome, Phone, call
 from ringcard.redis_server import OwnServer
+from ringcard.saying import heard
 from tests.company import DIRECT, QUEUE, Company, now
 from tests.fixtures.company import SETTINGS, hire_staff, logged, no_call_is_live
 from tests.fixtures.lab import leftovers
 from tests.fixtures.postgres import TEMPLATE, PostgresServer
 from tests.fixtures.redis import frozen
+from tests.ports import port
 
-PORT = 18720
+PORT = port(18720)
 GUARD_S = 5.0
 
 
@@ -35,7 +38,7 @@ class Calling:
 
     async def shows(self, state: str) -> LiveCall:
         """The call is live, and Lina's phone in this state."""
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(30):
             while [phone.state for live in await self.company.live() for phone in live.phones] != [state]:
                 await asyncio.sleep(0.02)
         (live,) = await self.company.live()
@@ -151,9 +154,10 @@ async def test_a_call_that_ended_meanwhile_is_gone_from_the_screen_and_the_log_s
         assert still.phones[0].state == "talking"
         it.company.start("ari")
         await no_call_is_live(it.company, within_s=10)
+        assert (await counts(it.company, "taken_up", "ended_unheard")) == {"taken_up": 1, "ended_unheard": 1}
     (row,) = await logged(it.company, began)
     assert (row.outcome, row.answered_endpoint) == ("answered", "101")
-    assert row.reason.endswith("Nobody heard how it ended.")
+    assert row.reason.endswith("Not all of it was heard.")
 
 
 async def test_a_call_that_waits_in_a_queue_is_followed_on_and_shown_when_a_phone_rings_for_it(
@@ -164,7 +168,7 @@ async def test_a_call_that_waits_in_a_queue_is_followed_on_and_shown_when_a_phon
     try:
         number = it.customer("Sok Dara", lina)
         calling = asyncio.create_task(call(it.lab, number, QUEUE, talk_s=60.0))
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             while [(live.shown_name, live.phones) for live in await it.live()] != [("Sok Dara", ())]:
                 await asyncio.sleep(0.02)
         it.kill("ari")
@@ -232,12 +236,50 @@ async def test_a_call_in_our_hands_when_we_are_told_to_stop_is_handed_back_first
     assert await leftovers(breakable_lab) == []
 
 
+async def test_a_call_that_a_killed_process_had_in_its_hands_is_found_by_the_next_and_counted(
+    breakable_lab: Lab, tmp_path: Path, own_postgres: PostgresServer
+) -> None:
+    """The dialplan would wait for us much longer than the next process takes to start."""
+    database_url = own_postgres.new_database(TEMPLATE)
+    with OwnServer(tmp_path / "data") as redis:
+        more = f"{SETTINGS}[lookup]\nbudget_ms = 5000\n"
+        company = Company(breakable_lab, tmp_path, PORT, redis_url=redis.url, database_url=database_url, more=more)
+        try:
+            number = company.customer("Sok Dara")
+            company.start("ari")
+            await company.listening()
+            own_postgres.freeze()
+            breakable_lab.set_global("RINGCARD_GUARD", f"{6 * GUARD_S}")
+            async with Phone(breakable_lab, "102") as phone:
+                calling = asyncio.create_task(call(breakable_lab, number, DIRECT))
+                await company.until(lambda: in_our_hands(breakable_lab), "a call in our hands")
+                company.kill("ari")
+                own_postgres.resume()
+                company.start("ari")
+                assert (await calling).status == 200
+            assert [invite.name for invite in phone.invites] == ["Sok Dara"]
+            assert await counts(company, "orphans", "handed_back") == {"orphans": 1, "handed_back": 1}
+        finally:
+            own_postgres.resume()
+            breakable_lab.set_global("RINGCARD_GUARD", "")
+            company.close()
+        assert company.mistakes() == []
+    assert await leftovers(breakable_lab) == []
+
+
+async def counts(company: Company, *names: str) -> dict[str, float | Histogram]:
+    """What the ari process of now has counted."""
+    (ari,) = [said for said in await heard(company.settings.data_dir) if said.process == "ari"]
+    counted = {sample.name: sample.value for sample in ari.samples}
+    return {name: counted[f"ringcard_{name}_total"] for name in names}
+
+
 def in_our_hands(lab: Lab) -> bool:
     return any(channel["dialplan"]["app_name"] == "Stasis" for channel in lab.ari("GET", "channels")[1])
 
 
 async def answered(phone: Phone) -> None:
     """The phone has sent its 200."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         while not any(message.sent and message.status == 200 for message in phone.messages):
             await asyncio.sleep(0.01)

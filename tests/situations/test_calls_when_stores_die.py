@@ -8,6 +8,7 @@ from collections.abc import Callable
 
 import pytest
 
+from ringcard.saying import ROLES
 from tests.company import Company
 from tests.fixtures.calls_flowing import survive
 from tests.fixtures.postgres import PostgresServer
@@ -64,4 +65,12 @@ async def test_redis_and_the_database_away_together_while_calls_flow_and_back(
             start_redis()
             own_postgres.resume()
 
-    await survive(company, lina, break_both, mend_both)
+    async def it_is_seen() -> None:
+        figures = await company.figures()
+        assert {figures[f'ringcard_up{{process="{role}"}}'] for role in ROLES} == {1}
+        assert figures['ringcard_journal_waiting{process="desk"}'] > 0
+        assert 'ringcard_changes_waiting{process="desk"}' not in figures
+        if how == "frozen":
+            assert 'ringcard_redis_memory_share{process="desk"}' not in figures
+
+    await survive(company, lina, break_both, mend_both, meanwhile=it_is_seen)

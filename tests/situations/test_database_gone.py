@@ -70,7 +70,7 @@ async def remember_known(redis_url: str, database_url: str) -> None:
     engine = Engine(PLANS, cache, source, Lookup())
     for number in KNOWN:
         await engine.find(caller(number), 20)
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(30):
         while engine.counters.stored < len(KNOWN):
             await asyncio.sleep(0.01)
     await engine.close()

@@ -29,7 +29,7 @@ HEADERS = {
     "agi_dnid": "unknown",
     "agi_uniqueid": "1700000000.8",
 }
-TOLD = dict(zip(ASKED, ["allowed_not_screened", "north", "+85523900002", "1700000000.7"], strict=True))
+TOLD = dict(zip(ASKED, ["allowed_not_screened", "north", "+85523900002", "1700000000.7", ""], strict=True))
 HOSTILE = 'x"\nEXEC System "id"\n'
 
 

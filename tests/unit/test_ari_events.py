@@ -8,6 +8,7 @@ import pytest
 
 from ari_app.events import (
     Arrived,
+    Began,
     Gone,
     HungUp,
     Ignored,
@@ -16,6 +17,7 @@ from ari_app.events import (
     RingAnswered,
     RingBegan,
     RingEnded,
+    arguments,
     endpoint_of,
     parse,
 )
@@ -34,7 +36,7 @@ def heard(name: str) -> list[Any]:
 def test_an_answered_call_is_told_by_ids() -> None:
     caller, phone = "1795409918.4717", "1795409918.4718"
     story = [(type(event), getattr(event, "peer_id", event.channel_id)) for event in heard("answered")]
-    assert story[0] == (RingBegan, phone)
+    assert story[:3] == [(Began, caller), (Began, phone), (RingBegan, phone)]
     assert story.index((RingAnswered, phone)) < story.index((HungUp, caller))
     assert set(story[-2:]) == {(Gone, caller), (Gone, phone)}
 
@@ -101,6 +103,13 @@ def test_an_arrival_of_which_the_dialplan_says_nothing_is_still_a_call() -> None
 )
 def test_a_channel_name_tells_its_phone(name: str, endpoint: str) -> None:
     assert endpoint_of(name) == endpoint
+
+
+def test_what_the_dialplan_tells_comes_alike_from_a_call_that_was_offered_to_several() -> None:
+    alone = {"app_name": "Stasis", "app_data": "ringcard,+855,lab,allowed,linked,Sales: new"}
+    shared = {"app_name": "StasisBroadcast", "app_data": "300,^ringcard-,+855:lab:allowed:linked:Sales: new"}
+    assert arguments({"dialplan": alone}) == arguments({"dialplan": shared})
+    assert arguments({"dialplan": shared}) == ["+855", "lab", "allowed", "linked", "Sales: new"]
 
 
 def test_being_replaced_is_an_event() -> None:

@@ -3,6 +3,7 @@
 import re
 import unicodedata
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -115,6 +116,39 @@ def test_a_call_id_that_is_no_plain_word_is_left_out(call_id: str) -> None:
     assert "RINGCARD_CALL_ID" not in channel_values(call_id, FOUND, NOWHERE, "")
 
 
+@pytest.mark.parametrize(("blocked", "told"), [("busy", "busy"), ("decline", "decline"), ("", ""), ("System(x)", "")])
+def test_a_blocked_caller_is_told_what_the_settings_say_and_nothing_else(blocked: str, told: str) -> None:
+    made = channel_values(CALL, FOUND, Route((), "Blocked.", blocked=blocked), "")
+    assert made.get("RINGCARD_BLOCK", "") == told
+
+
+@pytest.mark.parametrize(
+    ("after", "told"),
+    [
+        ("company-voicemail,100", "company-voicemail/100"),
+        ("outbound,+85599000111", "outbound/+85599000111"),
+        ("features,*97", "features/*97"),
+        ("", ""),
+        ("company", ""),
+        ("company,100,1", ""),
+        ("company,100)&System(touch FILE", ""),
+        ("company,${X}", ""),
+        ("a b,1", ""),
+        ("company,1\n", ""),
+    ],
+)
+def test_a_destination_is_a_context_and_an_extension_or_nothing(after: str, told: str) -> None:
+    assert channel_values(CALL, FOUND, Route((), "", after=after), "").get("RINGCARD_AFTER", "") == told
+
+
+def test_where_a_call_ends_comes_behind_the_steps_so_that_another_versions_dialplan_reads_these() -> None:
+    assert [PACKED.index(name) + 1 for name in ("RINGCARD_ROUTE_1", "RINGCARD_RING_9")] == [7, 24]
+    assert [PACKED.index(name) + 1 for name in ("RINGCARD_BLOCK", "RINGCARD_AFTER")] == [25, 26]
+    file = (Path(__file__).parents[2] / "dialplan" / "ringcard.conf").read_text(encoding="utf-8")
+    assert "RINGCARD_BLOCK=${CUT(RINGCARD_ANSWER,|,25)}" in file
+    assert "RINGCARD_AFTER=${CUT(RINGCARD_ANSWER,|,26)}" in file
+
+
 def test_a_reason_cannot_become_dialplan() -> None:
     reason = 'Rings "="a" & "1):System(touch FILE\r\n${SHELL(id)}'
     made = channel_values(CALL, FOUND, Route((), reason), "")["RINGCARD_REASON"]
@@ -144,7 +178,7 @@ texts = st.text(max_size=120)
 links = st.builds(Addresses, texts, texts, texts) | st.just(LINKS) | st.none()
 phones = st.lists(st.builds(Phone, st.just("pbx"), texts | st.just("101"), st.booleans()), min_size=1, max_size=3)
 steps = st.builds(Step, phones.map(tuple), st.integers(1, 99), texts, texts)
-routes = st.builds(Route, st.lists(steps, max_size=3).map(tuple), texts)
+routes = st.builds(Route, st.lists(steps, max_size=3).map(tuple), texts, texts | st.just("night,100"), texts)
 
 
 @given(texts, st.sampled_from([FOUND, SHARED, Unknown(NUMBER, "")]), routes, texts, links)

@@ -51,6 +51,25 @@ def test_a_length_reads_as_one_would_say_it(seconds: float | None, text: str) ->
     assert formats.lasting(seconds) == text
 
 
+@pytest.mark.parametrize(
+    ("ms", "text"),
+    [
+        (0, "+0 ms"),
+        (999, "+999 ms"),
+        (4100, "+4.1 s"),
+        (59_940, "+59.9 s"),
+        (59_960, "+1:00 min"),
+        (205_000, "+3:25 min"),
+    ],
+)
+def test_a_distance_from_the_beginning_is_as_exact_as_it_is_short(ms: int, text: str) -> None:
+    assert formats.after(ms) == text
+
+
+def test_an_exact_time_is_of_the_companys_clock() -> None:
+    assert formats.exactly(datetime(2026, 3, 14, 18, 30, 1, 502_999, tzinfo=UTC), PHNOM_PENH) == "01:30:01.502"
+
+
 def test_clock_and_day_are_those_of_the_company() -> None:
     late = datetime(2026, 3, 14, 18, 30, tzinfo=UTC)
     assert formats.clock(late, PHNOM_PENH) == "01:30"

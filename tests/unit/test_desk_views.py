@@ -179,3 +179,15 @@ def test_agents_and_other_teams_supervisors_see_no_strip() -> None:
     assert team_view(call, {}, MONY, PHONES) is None
     assert team_view(call, {}, DARA, PHONES) is None
     assert team_view(call, {}, OTHER_TEAM, PHONES) is None
+
+
+def test_of_a_call_that_a_colleague_makes_the_customer_is_shown() -> None:
+    call = a_call(ringing("101"), direction="outbound", caller_number="101", called_number="+85512345678")
+    seen = call_view(call, {}, DARA, PHONES)
+    assert seen is not None
+    assert seen.number is not None
+    assert seen.number.e164 == "+85512345678"
+
+
+def test_a_call_among_colleagues_has_no_card() -> None:
+    assert call_view(a_call(ringing("101"), direction="internal"), {}, DARA, PHONES) is None

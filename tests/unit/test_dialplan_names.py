@@ -9,9 +9,10 @@ import pytest
 from lookup import channel_values
 
 FILES = sorted((Path(__file__).parents[2] / "dialplan").glob("*.conf"))
-NUMBERED = {channel_values.ROUTE, channel_values.RING}
+NUMBERED = {channel_values.ROUTE, channel_values.RING, channel_values.SCREEN}
 CHOSEN_BY_A_STRANGER = (
-    r"CALLERID\((name|num)\)|EXTEN|RINGCARD_(ANSWER|CARD_URL|PHOTO_URL|VCARD_URL|REASON|CUSTOMER_ID|CALL_ID)"
+    r"CALLERID\((name|num)\)|EXTEN|RINGCARD_(ANSWER|AFTER|BLOCK|CARD_URL|PHOTO_URL|VCARD_URL|REASON|CUSTOMER_ID|CALL_ID)"
+    r"|RINGCARD_(CALLED_NAME|SCREENS|SCREEN_\d)|ringcard_agent"
     r"|ringcard_(name|received|url|asked)"
 )
 

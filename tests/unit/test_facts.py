@@ -8,10 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from records.facts import CALLS, CallFacts, LegFacts, call_id_of, from_bytes, to_bytes
+from records.facts import CALLS, CallFacts, LegFacts, TraceStep, call_id_of, from_bytes, to_bytes
+from tests.facts import facts as some_facts
 
 texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
 ids = st.integers(0, 2**53)
+steps = st.lists(st.builds(TraceStep, ids, texts), max_size=3).map(tuple)
 legs = st.lists(st.builds(LegFacts, texts, texts, ids, ids, ids, texts), max_size=3).map(tuple)
 facts = st.builds(
     CallFacts,
@@ -24,28 +26,19 @@ facts = st.builds(
     customer_id=st.none() | ids,
     hangup_cause=ids,
     legs=legs,
+    trace=steps,
+    merged_into=texts,
 )
 
-CALL = CallFacts(
-    call_id="c",
-    node="pbx",
-    linkedid="l",
-    uniqueid="u",
-    version=1,
-    direction="inbound",
+CALL = some_facts(
+    "c",
     outcome="answered",
     started_ms=10_000,
     answered_ms=12_500,
     ended_ms=60_000,
-    caller_number="+85512345678",
-    caller_key="+85512345678",
-    caller_name="",
     shown_name="Sok Dara",
-    called_number="+85523900001",
-    trunk="main",
     customer_id=7,
     tier="exact",
-    reason="",
     answered_endpoint="101",
     hangup_by="caller",
     hangup_cause=16,
@@ -76,6 +69,13 @@ def test_foreign_bytes_are_refused(raw: bytes) -> None:
 def test_facts_of_another_program_are_refused(body: object) -> None:
     with pytest.raises(ValueError, match="not the facts of a call"):
         from_bytes(orjson.dumps(body))
+
+
+def test_facts_of_an_older_program_have_no_story() -> None:
+    older = {
+        key: value for key, value in asdict(CALL).items() if key not in ("trace", "merged_into", "caller_endpoint")
+    }
+    assert from_bytes(orjson.dumps(older)) == CALL
 
 
 def test_what_a_newer_program_adds_keeps_no_call_out_of_the_log() -> None:

@@ -89,8 +89,8 @@ async def test_every_tier_tells_its_reason_and_what_it_may_do(number: str, trunk
     text = render(told)
     assert f"({tier}, from the database)" in text
     if tier == "probable":
-        assert 'May          be shown as a card and name the phone (tiers.probable = "name")' in text
-        assert (told.shown[-1], told.steps) == ("?", ())
+        assert 'May          be shown as a card (tiers.probable = "card")' in text
+        assert (told.shown, told.steps) == ("", ())
     else:
         assert f'and ring the manager (tiers.{tier} = "route")' in text
 

@@ -162,7 +162,7 @@ def test_a_match_by_last_digits_counts_when_there_is_one() -> None:
         "probable",
         "cache",
         "A number of this customer has the last 8 digits of 012 345 678; not certain.",
-        "name",
+        "card",
     )
 
 

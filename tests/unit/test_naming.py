@@ -131,7 +131,7 @@ def test_a_customer_without_any_name_leaves_the_name_as_received() -> None:
     assert phone_name(found(card, chosen=card, tier="probable")) == ""
 
 
-def test_a_probable_match_is_marked() -> None:
+def test_a_probable_match_is_marked_where_it_may_name_the_phone() -> None:
     assert phone_name(found(DARA, chosen=DARA, tier="probable")) == "Sok Dara?"
 
 

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 import config
 from config.card_fields import Field, Query
-from config.settings import KEYS_OF_A_SOURCE, Did, Policy, Settings, SettingsError, Trunk, load, parse
+from config.display import Screen
+from config.settings import KEYS_OF_A_SOURCE, Did, Node, Policy, Settings, SettingsError, Trunk, load, parse
 
 SAMPLE = Path(config.__file__).parent / "ringcard.toml"
 
@@ -47,9 +48,12 @@ def test_what_the_shipped_file_shows_as_an_example_is_valid_and_names_every_key(
     examples = re.sub(r"^#(?! )", "", SAMPLE.read_text(encoding="utf-8"), flags=re.MULTILINE)
     raw = tomllib.loads(examples)
     assert parse(raw).trunks["default"] == Trunk("KH", "23", ("9",), True)
-    assert parse(raw).did("85523900001") == Did("route")
+    assert parse(raw).did("85523900001") == Did("route", "Sales", "{queue}: {name}")
     assert list(raw["trunks"]["default"]) == [key.name for key in fields(Trunk)]
+    assert list(raw["nodes"]["branch"]) == [key.name for key in fields(Node)]
     assert list(raw["dids"]["+85523900001"]) == [key.name for key in fields(Did)]
+    for screen in (raw["phones"]["101"], raw["phone_models"]["Yealink SIP-T4*"]):
+        assert list(screen) == [key.name for key in fields(Screen)]
     assert list(raw["fields"]["credit_limit"]) == [key.name for key in fields(Field)]
     assert list(raw["queries"]["erp"]) == [key.name for key in fields(Query)]
     assert {source["kind"]: frozenset(source) for source in raw["sources"].values()} == KEYS_OF_A_SOURCE
@@ -59,6 +63,25 @@ def test_what_the_shipped_file_shows_as_an_example_is_valid_and_names_every_key(
         "directory": 3,
         "shop": 4,
     }
+
+
+@pytest.mark.parametrize(
+    ("template", "said"),
+    [
+        ("{queue}: {nmae}", "{nmae}; did you mean {name}?"),
+        ("{xyz}", "known are {name}, {company}, {queue}"),
+        ("{name", "a brace without its other half"),
+        ("Sales", 'shows nothing of the caller; write "{name}" at least'),
+    ],
+)
+def test_a_template_that_cannot_be_filled_is_refused(template: str, said: str) -> None:
+    assert said in refused({"display": {"template": template}})
+    assert said in refused({"dids": {"+85523900001": {"template": template}}})
+
+
+def test_a_telephone_that_cannot_be_one_is_refused() -> None:
+    assert "name of the telephone's endpoint" in refused({"phones": {"1&2": {"ascii": True}}})
+    assert "how the telephone's User-Agent begins" in refused({"phone_models": {"*link": {"ascii": True}}})
 
 
 def test_what_the_page_on_fields_shows_is_valid() -> None:
@@ -91,6 +114,11 @@ def test_the_shipped_file_keeps_no_secret() -> None:
         ({"tiers": {"exact": "yes"}}, "tiers.exact = 'yes'; write one of 'off', 'card', 'name', 'route'"),
         ({"tiers": {"range": True}}, "tiers.range = True; write one of 'off', 'card', 'name', 'route'"),
         ({"tiers": {"probably": "off"}}, "unknown key tiers.probably; did you mean probable?"),
+        ({"asterisk": {"worker": "a b"}}, "asterisk.worker = 'a b'; write letters, digits and -"),
+        ({"asterisk": {"ari_workers": 0}}, "asterisk.ari_workers = 0; write a number from 1 to 32"),
+        ({"nodes": {"branch": {}}}, "nodes.branch.ari_url is missing"),
+        ({"nodes": {"pbx": {"ari_url": "http://b/ari"}}}, "nodes.pbx is asterisk.node as well"),
+        ({"nodes": {"b": {"ari_url": "b:8088"}}}, "nodes.b.ari_url = 'b:8088' is no address"),
         ({"desk": {"port": 0}}, "desk.port = 0; write a port from 1 to 65535"),
         ({"desk": {"port": 65536}}, "desk.port = 65536; write a port"),
         ({"agi": {"port": "4573x"}}, "agi.port = '4573x'; write a number"),
@@ -383,3 +411,24 @@ def test_a_source_is_found_beside_the_settings_with_what_must_not_stand_in_them(
     (tmp_path / "token").write_text("short")
     with pytest.raises(SettingsError, match=r"sources.shop.token is shorter than 16 characters; make one: openssl"):
         load(tmp_path / "ringcard.toml", {})
+
+
+def test_a_node_has_what_is_said_of_it_and_the_rest_from_the_first() -> None:
+    said = {"ari_url": "http://b/ari", "password": "other"}
+    settings = parse({"asterisk": {"trunks": ["provider"], "cel_file": "here.csv"}, "nodes": {"branch": said}})
+    assert list(settings.asterisks) == ["pbx", "branch"]
+    branch = settings.at("branch", "w").asterisk
+    assert (branch.node, branch.ari_url, branch.username, branch.password) == (
+        "branch",
+        "http://b/ari",
+        "ringcard",
+        "other",
+    )
+    assert (branch.trunks, branch.cel_file, branch.calls_app) == (("provider",), "", "ringcard-w")
+    assert settings.at().asterisk == settings.asterisk
+
+
+def test_a_nodes_password_is_read_from_its_file(tmp_path: Path) -> None:
+    (tmp_path / "secret").write_text("from the file\n")
+    (tmp_path / "r.toml").write_text('[nodes.branch]\nari_url = "http://b/ari"\npassword_file = "secret"\n')
+    assert load(tmp_path / "r.toml", {}).asterisks["branch"].password == "from the file"
