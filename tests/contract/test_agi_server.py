@@ -94,7 +94,7 @@ async def a_named_call(server: AgiServer, trunk: str = "trunk") -> None:
 
 async def over(server: AgiServer, conversations: int) -> None:
     """Until this many conversations have ended."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         while sum(asdict(server.counters).values()) < conversations:
             await asyncio.sleep(0.001)
 

@@ -84,7 +84,7 @@ async def running(company: tuple[Settings, People], redis_url: str) -> AsyncIter
 
 
 async def the_next(events: AsyncIterator[Event], count: int = 1) -> list[Event]:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         return [await anext(events) for _ in range(count)]
 
 
@@ -219,7 +219,7 @@ async def test_the_connection_is_kept_warm_and_ends_with_the_session(
         with writing(desk.database()) as session:
             deactivate(session, desk.people.dara)
         desk.app.state.services.people.forget()
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             rest = [event.kind async for event in events]
     assert rest[-1] == "signed_out"
     assert set(rest[:-1]) <= {"heartbeat"}

@@ -201,7 +201,7 @@ async def test_columns_that_do_not_suffice_are_refused(sophea: Visitor) -> None:
 
 
 async def test_too_large_a_file_is_refused_before_it_is_read(sophea: Visitor, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(guard, "LARGEST_FILE", 1000)
+    monkeypatch.setitem(guard.LARGEST, "/import", 1000)
     answer = await sophea.post("/import", files={"file": ("a.csv", "x" * 2000)})
     assert answer.status_code == 413
     assert "At most 1,000 bytes" in answer.text

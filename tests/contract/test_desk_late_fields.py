@@ -125,7 +125,7 @@ async def test_without_the_other_database_the_default_is_shown(
             health = (await dara.client.get("/health")).json()
             assert (health["status"], health["parts"]["query erp"]) == ("degraded", "away")
             metrics = (await dara.client.get("/metrics")).text
-            assert 'ringcard_queries_total{query="erp",kind="failed"} 1\n' in metrics
+            assert 'ringcard_queries_total{kind="failed",process="desk",query="erp"} 1.0\n' in metrics
 
 
 async def test_the_customers_page_does_not_wait_and_the_api_does(

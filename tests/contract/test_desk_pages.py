@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import re
 from collections.abc import AsyncIterator
 from dataclasses import replace
@@ -11,16 +12,22 @@ from pathlib import Path
 import pytest
 
 from config.settings import Settings
+from desk import formats
 from desk.guard import CSP
+from records.calls import write_call
+from records.database import writing
+from records.facts import TraceStep
 from tests.fixtures.desk import (
     HOSTILE,
     KHMER,
     RITHY,
     SHARED,
+    STORY,
     People,
     RunningDesk,
     Visitor,
     live_call,
+    logged,
     opened,
 )
 from tests.fixtures.postgres import TEMPLATE, PostgresServer
@@ -272,9 +279,54 @@ async def test_health_and_figures_tell_of_parts_and_of_nobody(stranger: Visitor,
     assert datetime.fromisoformat(said.pop("since")) <= datetime.now(UTC)
     assert said == {"status": "ok", "parts": {"database": "ok", "live": "ok"}}
     figures = (await stranger.get("/metrics")).text
-    assert 'ringcard_lookups_total{kind="found_in_database"} 1\n' in figures
-    assert "ringcard_desk_browsers 0\n" in figures
+    found = 'ringcard_lookups_total{answer="found",process="desk",source="database",tier="exact"} 1.0\n'
+    assert found in figures
+    assert 'ringcard_desk_browsers{process="desk"} 0.0\n' in figures
     assert "85512345678" not in figures
+
+
+async def test_figures_are_for_the_addresses_that_settings_name(desk: RunningDesk) -> None:
+    async with Visitor(desk.app, "192.0.2.7") as other:
+        refused = await other.get("/metrics")
+        assert (refused.status_code, "ringcard_" in refused.text) == (403, False)
+
+
+# --- one call, step by step
+
+
+async def test_the_story_of_a_call_is_on_its_page_and_in_the_api_for_whom_it_concerns(
+    dara: Visitor, desk: RunningDesk
+) -> None:
+    page = html.unescape((await dara.get("/calls/answered")).text)
+    told = re.findall(r'<span class="after">(.*?)</span><span class="title" dir="auto">(.*?)</span>', page)
+    assert told == [(formats.after(after), what) for after, what in STORY]
+    trace = (await dara.get("/api/v1/calls/answered")).json()["trace"]
+    assert [(step["after_ms"], step["what"]) for step in trace] == list(STORY)
+    assert all(re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", step["at"]) for step in trace)
+    async with Visitor(desk.app) as mony:
+        await mony.sign_in("mony")
+        assert (await mony.get("/calls/answered")).status_code == 404
+        assert (await mony.get("/api/v1/calls/answered")).status_code == 404
+
+
+async def test_the_page_of_a_call_that_goes_on_tells_what_is_known_so_far(dara: Visitor, desk: RunningDesk) -> None:
+    call = live_call(RITHY, "101", customers=(desk.people.rithy,))
+    began = call.started_ms
+    phones = (replace(call.phones[0], started_ms=began + 60),)
+    facts = replace(logged(call.call_id, "101", RITHY, desk.people.rithy, ""), started_ms=began, ended_ms=0, legs=())
+    facts = replace(facts, trace=(TraceStep(began, "came in"), TraceStep(began + 2, "found, exact")))
+    with writing(desk.database()) as session:
+        write_call(session, facts)
+    await desk.publish(replace(call, phones=phones))
+    trace = (await dara.get(f"/api/v1/calls/{call.call_id}")).json()["trace"]
+    assert [(step["after_ms"], step["what"]) for step in trace] == [
+        (0, "came in"),
+        (2, "found, exact"),
+        (60, "phone 101: ringing"),
+    ]
+    page = (await dara.get(f"/calls/{call.call_id}")).text
+    assert "phone 101: ringing" in page
+    assert "Going on" in page
 
 
 # --- when something is away

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
+import time
 from dataclasses import replace
 
 import httpx
 import pytest
 from fastapi.routing import APIRoute
-from itsdangerous import URLSafeTimedSerializer
+from itsdangerous import TimestampSigner, URLSafeTimedSerializer
 
 from config.settings import Settings
 from desk.app import ROUTERS
@@ -17,8 +18,16 @@ from records.database import writing
 from records.users import deactivate, set_password
 from tests.fixtures.desk import PASSWORD, SECRET, People, RunningDesk, Visitor, opened
 
-OPEN = {"/sign-in", "/sign-out", "/health", "/metrics"}
-BY_TOKEN = ("/dialplan/", "/c/", "/p/", "/v/")
+LOOKS = {  # the sign-in page has them as well, and they tell of nobody
+    "/designs/previews.css",
+    "/designs/{name}.css",
+    "/company/face.css",
+    "/company/logos/{name}.png",
+    "/manifest.webmanifest",
+    "/sw.js",
+}
+OPEN = {"/sign-in", "/sign-out", "/health", "/metrics", *LOOKS}
+BY_TOKEN = ("/dialplan/", "/c/", "/p/", "/v/", "/tasks/calendar/1.ics")
 
 
 def cookie(response: httpx.Response) -> str:
@@ -104,10 +113,24 @@ async def test_after_signing_in_one_is_where_one_wanted_to_be(stranger: Visitor)
     assert (await stranger.sign_in("dara", next="/customers?q=sok")).headers["location"] == "/customers?q=sok"
 
 
+async def test_after_signing_in_one_is_at_no_form_that_was_sent(stranger: Visitor) -> None:
+    sent = await stranger.post("/me/do-not-disturb", data={"on": "yes"})
+    assert sent.headers["location"] == "/sign-in"
+
+
 @pytest.mark.parametrize(
-    "target", ["https://evil.example", "//evil.example", "/\\evil.example", "javascript:alert(1)", "", "/a\r\nb"]
+    "target",
+    [
+        "https://evil.example",
+        "//evil.example",
+        "/\\evil.example",
+        "javascript:alert(1)",
+        "",
+        "/a\r\nb",
+        "/sign-in/code",
+    ],
 )
-def test_signing_in_never_leads_to_another_site(target: str) -> None:
+def test_signing_in_never_leads_to_another_site_nor_back_to_the_door(target: str) -> None:
     assert local(target) == "/"
 
 
@@ -132,6 +155,18 @@ async def test_who_is_no_longer_active_is_out_at_once(dara: Visitor, desk: Runni
     desk.app.state.services.people.forget()
     assert (await dara.get("/api/v1/me")).status_code == 401
     assert (await dara.sign_in("dara")).status_code == 401
+
+
+@pytest.mark.parametrize(("hours", "status"), [(-1, 200), (-11, 200), (-13, 401), (1, 200)])
+async def test_a_session_lasts_twelve_hours_and_a_clock_that_is_set_back_ends_none(
+    stranger: Visitor, desk: RunningDesk, monkeypatch: pytest.MonkeyPatch, hours: int, status: int
+) -> None:
+    """`hours` from now is when it began, by the clock of then."""
+    began = int(time.time()) + hours * 3600
+    with monkeypatch.context() as then:
+        then.setattr(TimestampSigner, "get_timestamp", lambda signer: began)
+        await stranger.has_session(desk, desk.people.dara)
+    assert (await stranger.get("/api/v1/me")).status_code == status
 
 
 async def test_a_cookie_that_we_did_not_sign_is_no_session(stranger: Visitor, desk: RunningDesk) -> None:

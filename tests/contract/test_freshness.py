@@ -31,6 +31,7 @@ from lookup.redis_notices import RedisNotices
 from lookup.sql_cards import SqlCards
 from records import changes
 from records.database import open_database, reading, writer, writing
+from records.finding import find_customers
 from records.numbers import phone_number
 from records.ranges import number_range
 from records.tables import (
@@ -321,6 +322,29 @@ async def test_what_another_program_changed_is_on_the_next_card(house: House, wh
         assert says(await house.card(SOK)) == expected
 
 
+async def test_whom_another_program_enters_changes_or_removes_is_searched_as_they_are(house: House) -> None:
+    house.put(*company())
+
+    def found(typed: str) -> list[int]:
+        with reading(house.database) as session:
+            return [one.id for one in find_customers(session, typed).items]
+
+    assert (found("sok"), found("777 888"), found("lina"), found("b-77")) == ([1], [2], [], [])
+    async with house.following():
+        house.sql(
+            "UPDATE customers SET name = 'Lina' WHERE id = 1",
+            f"{UNREAD} VALUES (1, '+855 12 111 999', '', '', 0)",
+            f"{ORDER} VALUES (1, 'B-77', '', 'open', 0, 'USD', '2026-03-02 12:00:00')",
+            "DELETE FROM customers WHERE id = 2",
+        )
+        await house.followed()
+        assert (found("sok"), found("777 888"), found("lina"), found("b-77")) == ([], [], [1], [1])
+        assert found("012 111 999") == [1]
+        house.sql("UPDATE phone_numbers SET raw = '+855 12 222 999' WHERE raw = '+855 12 111 999'")
+        await house.followed()
+        assert (found("012 111 999"), found("012 222 999")) == ([], [1])
+
+
 async def test_a_customer_whom_another_program_removed_is_found_by_no_number(house: House) -> None:
     house.put(*company())
     async with house.following():
@@ -414,6 +438,27 @@ async def test_a_new_range_of_another_program_needs_no_more_than_its_text(house:
             assert (await house.card(number)).name == "Chan"
         assert isinstance(await house.call(OUTSIDE), Unknown)
         assert [each.e164 for each in (await house.card(CHAN)).numbers] == [CHAN, "023 900 1xx"]
+
+
+async def test_a_range_that_changes_in_the_moment_when_a_new_server_is_met_is_read_too(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    meet, changed = Follower._is_another_server, asyncio.Event()
+
+    async def meet_slowly(follower: Follower) -> bool:
+        is_another = await meet(follower)
+        if is_another:
+            house.sql("UPDATE number_ranges SET raw = '023 900 2xx' WHERE customer_id = 3")
+            changed.set()
+        return is_another
+
+    monkeypatch.setattr(Follower, "_is_another_server", meet_slowly)
+    house.put(*company(), mill())
+    async with house.following():
+        await changed.wait()
+        await house.followed()
+        assert isinstance(await house.call(OUTSIDE), Found)
+        assert isinstance(await house.call(INSIDE), Unknown)
 
 
 async def test_a_range_that_changed_lets_go_of_the_old_numbers_and_has_the_new(house: House) -> None:
@@ -780,6 +825,33 @@ async def test_the_screens_of_a_call_are_told_and_nobody_else_is(house: House) -
                 if notice.kind == "card_changed":
                     break
     assert notice.customer_id == 1
+
+
+@pytest.mark.parametrize("raw", ["+85523880123", "+855 23 880 1xx"])
+async def test_the_screen_of_a_call_of_nobody_is_told_when_somebody_gets_the_number(house: House, raw: str) -> None:
+    house.put(*company())
+    number = "+85523880123"
+    call = live_call(number, "101", caller_key=read(number).match_key)
+    house.notices.publish(Notice("ringing", call.started_ms, call))
+    await until(lambda: calls_of(house))
+    async with house.following():
+        with writing(house.database) as session:
+            session.add(customer(9, "Another", "+85523880777"))
+        await house.followed()
+        made = Customer(id=10, name="Theirs", created_at=NOW, updated_at=NOW)
+        if "x" in raw:
+            made.ranges.append(number_range(raw, read))
+        else:
+            made.numbers.append(phone_number(raw, read))
+        with writing(house.database) as session:
+            session.add(made)
+        heard = []
+        async with asyncio.timeout(LONG_S):
+            async for _, notice in house.notices.follow("0-0"):
+                heard.append((notice.kind, notice.customer_id))
+                if notice.kind == "card_changed":
+                    break
+    assert heard == [("ringing", None), ("card_changed", None)]
 
 
 async def calls_of(house: House) -> object:

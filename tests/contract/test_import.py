@@ -13,6 +13,7 @@ from lookup.numbers import NumberPlan, read
 from records import customers, users
 from records.database import reading, writing
 from records.errors import Refused
+from records.finding import find_customers
 from records.intake import imports
 from records.intake.apply import Outcome, Progress
 from records.intake.imports import Intake
@@ -57,7 +58,7 @@ def counts(outcome: Outcome) -> tuple[int, int, int, int]:
 
 def stored(database: Engine) -> list[tuple[str, list[str]]]:
     with reading(database) as session:
-        page = customers.list_customers(session, limit=500)
+        page = find_customers(session, limit=500)
         return [(row.name, [number.match_key or number.raw for number in row.numbers]) for row in page.items]
 
 

@@ -22,31 +22,17 @@ from records.facts import CallFacts, LegFacts, from_bytes, to_bytes
 from records.journal import Journal, JournalGone
 from records.replay import replay
 from records.tables import CallLeg, CallRow
+from tests.facts import facts
 from tests.fixtures.postgres import TEMPLATE, PostgresServer
 
-FACTS = CallFacts(
-    call_id="c-1",
-    node="pbx",
+FACTS = facts(
+    "c-1",
     linkedid="1.1",
     uniqueid="1.1",
-    version=1,
-    direction="inbound",
-    outcome="",
     started_ms=1_700_000_000_123,
-    answered_ms=0,
-    ended_ms=0,
-    caller_number="+85512345678",
-    caller_key="+85512345678",
-    caller_name="",
     shown_name="Sok Dara",
-    called_number="+85523900001",
-    trunk="trunk",
-    customer_id=None,
     tier="exact",
     reason="manager",
-    answered_endpoint="",
-    hangup_by="",
-    hangup_cause=0,
     legs=(LegFacts("1.2", "101", 1_700_000_000_200),),
 )
 
@@ -373,3 +359,28 @@ def test_appending_does_not_wait_for_a_locked_file(journal: Journal, tmp_path: P
     assert journal.close()
     assert len(_numbers(journal)) == 1000
     journal.close()
+
+
+CLOSED_WHILE_ASKED = """
+import sys, threading
+from pathlib import Path
+from records.journal import Journal
+for _ in range(100):
+    journal, asking = Journal(Path(sys.argv[1])), threading.Event()
+    def ask():
+        for _ in range(200):
+            journal.size()
+            asking.set()
+    asker = threading.Thread(target=ask)
+    asker.start()
+    asking.wait()
+    journal.close()
+    asker.join()
+    journal.close()
+"""
+
+
+def test_closed_while_another_thread_asks_it_takes_nobody_with_it(tmp_path: Path) -> None:
+    """SQLite ends the whole process when its connection goes under a thread that uses it."""
+    command = [sys.executable, "-c", CLOSED_WHILE_ASKED, str(tmp_path / "journal.db")]
+    assert subprocess.run(command, cwd=Path(__file__).parents[2], check=False).returncode == 0

@@ -47,7 +47,7 @@ async def live(stream: RedisNotices, **versions: int) -> list[LiveCall]:
     """The live calls, once they are these in these versions; publishing does not wait, so a test has to."""
     seen: object = None
     try:
-        async with asyncio.timeout(15):
+        async with asyncio.timeout(30):
             while True:
                 try:
                     _, calls = await stream.snapshot()
@@ -63,7 +63,7 @@ async def live(stream: RedisNotices, **versions: int) -> list[LiveCall]:
 
 async def followed(stream: RedisNotices, after: str, number: int) -> list[Notice]:
     seen = []
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         async for _, each in stream.follow(after):
             seen.append(each)
             if len(seen) == number:
@@ -114,11 +114,13 @@ async def test_a_call_that_ended_is_forgotten_after_a_minute(stream: RedisNotice
 
 
 async def test_redis_that_came_back_empty_has_all_live_calls_again(breakable_redis: OwnServer) -> None:
-    stream = RedisNotices(breakable_redis.url)
+    followed = [notice(RINGING)]
+    stream = RedisNotices(breakable_redis.url, living=lambda: followed)
     try:
         stream.publish(notice(RINGING))
+        stream.publish(notice(replace(RINGING, call_id="followed by another meanwhile")))
         stream.publish(notice(replace(ENDED, call_id="over")))
-        await live(stream, a=1000, over=3000)
+        await live(stream, a=1000, over=3000, **{"followed by another meanwhile": 1000})
         kill(breakable_redis.pid)
         stream.publish(notice(replace(RINGING, call_id="b")))
         while breakable_redis.pid:
@@ -213,7 +215,7 @@ async def test_who_follows_from_before_the_beginning_gets_all_there_is(redis_ser
 
 
 async def test_a_redis_that_restarts_between_two_commands_is_noticed(breakable_redis: OwnServer) -> None:
-    stream = RedisNotices(breakable_redis.url)
+    stream = RedisNotices(breakable_redis.url, living=lambda: [notice(RINGING)])
     try:
         stream.publish(notice(RINGING))
         await live(stream, a=1000)

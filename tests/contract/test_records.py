@@ -2,64 +2,43 @@
 
 from __future__ import annotations
 
+import random
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import pytest
 from argon2 import PasswordHasher
-from sqlalchemy import Engine
+from sqlalchemy import Engine, select
 from sqlalchemy.orm import Session
 
 from lookup.numbers import NORM_VERSION, NumberPlan, read
 from records import calls, customers, tasks, users
 from records.database import reading, writing
 from records.errors import Conflict, NotFound, RecordsError, Refused
-from records.facts import CallFacts, LegFacts
+from records.facts import NOT_ALL_HEARD, CallFacts, LegFacts, TraceStep
 from records.numbers import ReadNumber, renew_numbers
 from records.orders import add_order, set_order_state
 from records.passwords import hash_password, verify
-from records.tables import CallRow, Customer, PhoneNumber, User
+from records.tables import CallRow, Customer, Endpoint, PhoneNumber, User
 from records.touched import Touched
+from tests.facts import NOW, facts
 
 PLAN = NumberPlan("KH")
-NOW = datetime(2026, 3, 10, 9, 30, tzinfo=UTC)
 
 
 def read_number(raw: str) -> ReadNumber:
     return read(raw, PLAN)
 
 
+def people_at(session: Session, node: str, phone: str) -> list[User]:
+    """The active people who sit at a phone."""
+    seats = select(User).join(User.endpoints).where(Endpoint.node == node, Endpoint.name == phone, User.active)
+    return list(session.scalars(seats.order_by(User.id)))
+
+
 def add(session: Session, name: str, *numbers: str, **fields: Any) -> Customer:
     return customers.add_customer(session, read_number, name=name, numbers=numbers, **fields)[0]
-
-
-def facts(call_id: str, **changes: Any) -> CallFacts:
-    base = CallFacts(
-        call_id=call_id,
-        node="pbx",
-        linkedid=f"link-{call_id}",
-        uniqueid=f"u-{call_id}",
-        version=1,
-        direction="inbound",
-        outcome="",
-        started_ms=int(NOW.timestamp() * 1000),
-        answered_ms=0,
-        ended_ms=0,
-        caller_number="+85512345678",
-        caller_key="+85512345678",
-        caller_name="",
-        shown_name="",
-        called_number="+85523900001",
-        trunk="trunk",
-        customer_id=None,
-        tier="",
-        reason="",
-        answered_endpoint="",
-        hangup_by="",
-        hangup_cause=0,
-    )
-    return replace(base, **changes)
 
 
 @pytest.fixture
@@ -259,53 +238,6 @@ def test_the_page_of_a_customer_has_everything_and_needs_no_session(database: En
     assert [call.call_id for call in page.calls] == [f"c{number}" for number in range(24, 4, -1)]
 
 
-@pytest.mark.parametrize(
-    ("search", "found"),
-    [
-        ("sok", ["Sok Dara"]),
-        ("dara", ["Sok Dara"]),
-        ("ara", []),
-        ("иван", ["Иванов Пётр"]),
-        ("пётр", ["Иванов Пётр"]),
-        ("สุข", []),
-        ("សុខ", ["សុខ ដារ៉ា"]),
-        ("angkor", ["Sok Dara"]),
-        ("012 345", ["Sok Dara"]),
-        ("345678", ["Sok Dara"]),
-        ("701", ["Иванов Пётр"]),
-        ("%", []),
-        ("_", []),
-        ("", ["Sok Dara", "Иванов Пётр", "សុខ ដារ៉ា"]),
-    ],
-)
-def test_customers_are_found_by_the_beginning_of_a_word_or_by_digits(
-    database: Engine, search: str, found: list[str]
-) -> None:
-    with writing(database) as session:
-        add(session, "Sok Dara", "012345678", company="Angkor Trade")
-        add(session, "Иванов Пётр", "+7 701 765 4321")
-        add(session, "សុខ ដារ៉ា")
-    with reading(database) as session:
-        assert [row.name for row in customers.list_customers(session, search=search).items] == found
-
-
-def test_pages_of_customers_neither_repeat_nor_leave_out(database: Engine) -> None:
-    with writing(database) as session:
-        for number in range(7):
-            add(session, f"Same {number // 3}")
-    seen, after = [], ""
-    with reading(database) as session:
-        while True:
-            page = customers.list_customers(session, limit=2, after=after)
-            seen += [row.id for row in page.items]
-            after = page.next
-            if not after:
-                break
-        assert len(seen) == len(set(seen)) == 7
-        with pytest.raises(Refused, match="begin at the first one"):
-            customers.list_customers(session, after="nonsense")
-
-
 def test_numbers_are_read_again_when_the_rules_change(database: Engine) -> None:
     with writing(database) as session:
         dara = add(session, "Sok Dara", "012345678", "999 12345")
@@ -373,7 +305,7 @@ def test_only_the_right_password_of_an_active_person_signs_in(database: Engine, 
     with reading(database) as session:
         assert [user.login for user in users.list_users(session)] == ["bopha", "chan"]
         assert len(users.list_users(session, inactive_too=True)) == 3
-        assert users.people_of(session, "pbx", "101") == []
+        assert people_at(session, "pbx", "101") == []
 
 
 def test_an_old_hash_is_made_anew_at_sign_in(database: Engine, people: tuple[User, ...]) -> None:
@@ -405,14 +337,14 @@ def test_a_login_is_used_once_whatever_its_letters(database: Engine, people: tup
 
 def test_a_phone_may_be_of_nobody_one_or_several(database: Engine, people: tuple[User, ...]) -> None:
     with reading(database) as session:
-        assert [user.login for user in users.people_of(session, "pbx", "103")] == ["bopha", "chan"]
-        assert [user.login for user in users.people_of(session, "pbx", "101")] == ["dara"]
-        assert users.people_of(session, "pbx", "999") == []
-        assert users.people_of(session, "other", "101") == []
+        assert [user.login for user in people_at(session, "pbx", "103")] == ["bopha", "chan"]
+        assert [user.login for user in people_at(session, "pbx", "101")] == ["dara"]
+        assert people_at(session, "pbx", "999") == []
+        assert people_at(session, "other", "101") == []
         assert users.phones_of(session, people[1].id) == {("pbx", "102"), ("pbx", "103")}
     with writing(database) as session:
         session.get_one(User, people[1].id).active = False
-        assert [user.login for user in users.people_of(session, "pbx", "103")] == ["chan"]
+        assert [user.login for user in people_at(session, "pbx", "103")] == ["chan"]
 
 
 def test_where_a_manager_sits_changes_the_cards_of_their_customers(database: Engine, people: tuple[User, ...]) -> None:
@@ -531,6 +463,50 @@ def test_later_facts_without_a_customer_take_none_away(database: Engine) -> None
         assert row.customer_id == dara.id
 
 
+def test_what_is_written_together_is_as_if_it_was_written_one_by_one(database: Engine) -> None:
+    dice = random.Random(4)
+    with writing(database) as session:
+        customer_id = add(session, "Sok Dara").id
+        calls.write_call(session, facts("another"))
+
+    def some(call_id: str) -> CallFacts:
+        legs = tuple(
+            LegFacts(f"{name}-{call_id}", name, 1000, outcome=dice.choice(("", "answered")))
+            for name in ("101", "102")
+            if dice.random() < 0.6
+        )
+        return facts(
+            call_id,
+            version=dice.randint(1, 4),
+            ended_ms=dice.choice((0, 5000)),
+            reason=dice.choice(("Rings Lina.", NOT_ALL_HEARD)),
+            customer_id=dice.choice((None, customer_id)),
+            merged_into=dice.choice(("", "", "", "another")),
+            legs=legs,
+        )
+
+    def row(session: Session, call_id: str) -> tuple[object, ...]:
+        row = calls.call(session, call_id)
+        assert row is not None
+        legs = sorted((leg.channel_id.partition("-")[0], leg.outcome) for leg in row.legs)
+        return row.version, row.ended_at, row.reason, row.customer_id, row.merged_into, legs
+
+    stories = [[some(f"one-{story}") for _ in range(dice.randint(1, 5))] for story in range(60)]
+    together = [
+        replace(each, call_id=each.call_id.replace("one", "all"), linkedid=f"all {each.linkedid}")
+        for story in stories
+        for each in story
+    ]
+    with writing(database) as session:
+        for each in [each for story in stories for each in story]:
+            calls.write_call(session, each)
+        assert calls.write_calls(session, together) == {each.call_id for each in together}
+        assert calls.write_calls(session, together) == frozenset()
+    with reading(database) as session:
+        for story in range(60):
+            assert row(session, f"all-{story}") == row(session, f"one-{story}"), stories[story]
+
+
 def test_a_day_is_the_companys_and_ends_at_its_midnight(database: Engine) -> None:
     moments = {
         "before": "2026-03-09T16:59:59.999+00:00",
@@ -578,15 +554,41 @@ def test_people_see_calls_that_rang_at_their_phones_or_of_their_customers(
         calls.write_call(session, facts("answered-at-102", answered_endpoint="102"))
         calls.write_call(session, facts("at-another-pbx", node="other", legs=(LegFacts("y", "101", 1),)))
         calls.write_call(session, facts("of-chans-customer", customer_id=managed.id))
+        calls.write_call(session, facts("called-from-103", direction="outbound", caller_endpoint="103"))
     with reading(database) as session:
 
         def seen(*ids: int) -> set[str]:
             return {row.call_id for row in calls.calls_of_day(session, NOW.date(), "UTC", people=ids).items}
 
         assert seen(dara.id) == {"missed-at-101"}
-        assert seen(bopha.id) == {"answered-at-102"}
-        assert seen(chan.id) == {"of-chans-customer"}
-        assert seen(dara.id, bopha.id) == {"missed-at-101", "answered-at-102"}
+        assert seen(bopha.id) == {"answered-at-102", "called-from-103"}
+        assert seen(chan.id) == {"of-chans-customer", "called-from-103"}
+        assert seen(dara.id, bopha.id) == {"missed-at-101", "answered-at-102", "called-from-103"}
         assert seen() == set()
-        assert len(calls.calls_of_day(session, NOW.date(), "UTC").items) == 4
-        assert session.query(CallRow).count() == 4
+        assert len(calls.calls_of_day(session, NOW.date(), "UTC").items) == 5
+        assert session.query(CallRow).count() == 5
+
+
+def test_of_a_conversation_that_became_part_of_another_only_the_other_is_listed(database: Engine) -> None:
+    with writing(database) as session:
+        dara = add(session, "Sok Dara")
+        calls.write_call(session, facts("consultation", version=1))
+        calls.write_call(session, facts("whole", customer_id=dara.id))
+        calls.write_call(session, facts("consultation", version=3, merged_into="whole", customer_id=dara.id))
+        calls.write_call(session, facts("consultation", version=2))
+    with reading(database) as session:
+        assert [row.call_id for row in calls.calls_of_day(session, NOW.date(), "UTC").items] == ["whole"]
+        assert [row.call_id for row in calls.calls_of_customer(session, dara.id).items] == ["whole"]
+        part = calls.call(session, "consultation")
+        assert part is not None
+        assert part.merged_into == "whole"
+
+
+def test_the_story_of_a_call_is_kept_in_order(database: Engine) -> None:
+    steps = (TraceStep(1000, "arrived"), TraceStep(1100, "phone 101 rings \x00"))
+    with writing(database) as session:
+        calls.write_call(session, facts("c1", trace=steps))
+    with reading(database) as session:
+        row = calls.call(session, "c1")
+        assert row is not None
+        assert row.trace == [[1000, "arrived"], [1100, "phone 101 rings "]]

@@ -217,3 +217,43 @@ async def test_who_waits_for_a_connection_that_is_given_up_is_told_and_not_cance
         await node.close()
         with pytest.raises(StoreGone, match="closed"):
             await waiting
+
+
+async def test_a_replica_that_takes_over_is_not_read_until_it_was_told_what_changed(
+    replicated_cluster: RedisCluster,
+) -> None:
+    """It has the card from before and the connection to its master is cut, as one that lags behind."""
+    key = next(f"k{i}" for i in range(99) if slot_of(f"k{i}") < 16384 // 3)
+    master, replica = replicated_cluster.masters[0], replicated_cluster.replicas[0]
+    async with (
+        cluster_at(replicated_cluster.url, near=10) as follower,
+        cluster_at(replicated_cluster.url, near=10) as cards,
+    ):
+        assert await follower.store(key, b"old", 60)
+        await follower.vouch(await follower.server())
+        assert await cards.get(key) == b"old", "a node that was vouched for is read"
+        master.kill()
+        replica.ask("CLUSTER FAILOVER TAKEOVER")
+
+        async def there() -> bool:
+            answer: object = await cards._ask(key, "GET", key)
+            return answer == b"old"
+
+        await becomes(lambda: _or_false(there), True)
+        assert await cards.get(key) is None, "what it has may be from before"
+        assert await cards.get(key) is None
+        await becomes(lambda: _or_false(lambda: _vouches(follower, replica)), True)
+        await becomes(lambda: cards.get(key), b"old")
+
+
+async def _vouches(follower: ClusterCards, of: OneOfMany) -> bool:
+    server = await follower.server()
+    await follower.vouch(server)
+    return of.fact("run_id") in server.split()
+
+
+async def _or_false(ask: Callable[[], Awaitable[bool]]) -> bool:
+    try:
+        return await ask()
+    except StoreGone:
+        return False
