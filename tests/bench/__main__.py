@@ -8,24 +8,35 @@ that did not ring, a name that was not the caller's, an answer that was not the 
 from __future__ import annotations
 
 import argparse
-import re
-import subprocess
+import signal
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import orjson
 
-from ringcard.private_asterisk import find_asterisk
-from ringcard.redis_server import find_program
-from tests.bench import calls, fresh, freshness, imports, lookup, matching, peers, scale, screen
-from tests.bench.machine import heading, this_machine
+from tests.bench import (
+    calls,
+    fresh,
+    freshness,
+    growth,
+    imports,
+    load,
+    lookup,
+    matching,
+    peers,
+    random_calls,
+    scale,
+    screen,
+    search,
+    soak,
+)
+from tests.bench.machine import heading, servers, this_machine
 
 Tell = Callable[[str], None]
 
 USUAL: Mapping[str, Callable[[argparse.Namespace, Tell], Sequence[Any]]] = {
-    "calls": lambda args, tell: calls.run(args.rounds, args.calls, args.rate, tell),
+    "calls": lambda args, tell: calls.run(args.rounds, args.calls or 200, args.rate or 20, tell),
     "lookup": lambda args, tell: lookup.run(args.rounds, args.lookups, tell),
     "screen": lambda args, tell: screen.run(args.rounds, args.screens, tell),
 }
@@ -33,21 +44,27 @@ LONGER: Mapping[str, Callable[[argparse.Namespace, Tell], Sequence[Any]]] = {
     "fresh": lambda args, tell: fresh.run(args.rounds, args.changes, tell),
     "freshness": lambda args, tell: freshness.run(args.writes, tell),
     "matching": lambda args, tell: matching.run(args.base, args.callers, args.fuzz, args.seed, args.database, tell),
-    "peers": lambda args, tell: peers.run(1, args.customers, args.calls, tell),
-    "scale": lambda args, tell: scale.run(args.numbers, args.in_database, tell),
+    "peers": lambda args, tell: peers.run(1, args.customers, args.calls or 200, tell),
+    "scale": lambda args, tell: scale.run(args.numbers or (10_000, 100_000), args.in_database, tell),
+    "growth": lambda args, tell: growth.run(args.numbers or (10_000, growth.MOST), tell),
+    "load": lambda args, tell: load.run(load.to_rate(args.most), args.seconds, tell),
+    "soak": lambda args, tell: soak.run(args.minutes, args.rate or 75, tell),
+    "random": lambda args, tell: random_calls.run(args.calls or 10_000, args.rate or 20, args.seed, args.kills, tell),
     "import": lambda args, tell: imports.run(args.rows, tell),
+    "search": lambda args, tell: search.run(args.customers, tell),
 }
 BENCHES = {**USUAL, **LONGER}
 
 
 def main() -> int:
     args = _arguments()
+    signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))  # what was started is ended
     said = sys.stderr if args.json else sys.stdout
 
     def tell(text: str) -> None:
         print(text, file=said, flush=True)
 
-    machine = this_machine(_servers())
+    machine = this_machine(servers())
     tell(heading(machine))
     found = {what: BENCHES[what](args, tell) for what in BENCHES if what in args.what}
     if args.json:
@@ -65,11 +82,12 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--json", action="store_true", help="everything as JSON on standard output")
 
     def number(name: str, default: int, help: str, kind: Callable[[str], Any] = int) -> None:
-        parser.add_argument(name, type=kind, default=default, help=f"{help} (%(default)s)")
+        said = f"{help} (%(default)s)" if default else help
+        parser.add_argument(name, type=kind, default=default, help=said)
 
     number("--rounds", 3, "how often calls, lookup, screen and fresh are measured")
-    number("--calls", 200, "calls of each kind in a round of calls, and of each way in peers")
-    number("--rate", 20, "calls of each kind in a second", float)
+    number("--calls", 0, "calls of each kind in a round of calls, and of each way in peers (200); random (10000)")
+    number("--rate", 0, "calls of each kind in a second (20), soak (75), random (20)", float)
     number("--lookups", 500, "of each kind in a round; more where it is quick")
     number("--screens", 50, "calls to a screen in a round")
     number("--changes", 50, "fresh: changes in a round")
@@ -77,11 +95,17 @@ def _arguments() -> argparse.Namespace:
     number("--base", 1_500_000, "matching: numbers of customers")
     number("--callers", 1_000_000, "matching: strangers who call")
     number("--fuzz", 100_000, "matching: hostile callers")
-    number("--seed", 1, "matching: repeats a run")
+    number("--seed", 1, "matching, random: repeats a run")
     parser.add_argument("--database", default="", help="matching: an empty database's URL; else SQLite, thrown away")
-    number("--customers", 100_000, "peers: in the base")
-    parser.add_argument("--numbers", type=_sizes, default="10000,100000", help="scale: sizes of the base (%(default)s)")
+    number("--customers", 100_000, "peers, search: in the base")
+    parser.add_argument(
+        "--numbers", type=_sizes, help="sizes of the base: scale (10000,100000), growth (10000,10000000)"
+    )
     number("--in-database", 1_000_000, "scale: of these, the largest that gets a database")
+    number("--most", 400, "load: calls a second to go up to, in steps of 25")
+    number("--seconds", 6, "load: of each step", float)
+    number("--minutes", 60, "soak", float)
+    parser.add_argument("--kills", action="store_true", help="random: some part of Ringcard dies every few seconds")
     number("--rows", 100_000, "import: customers in the file")
     args = parser.parse_args()
     unknown = set(args.what) - set(BENCHES)
@@ -99,16 +123,6 @@ def _flat(measured: Sequence[Any]) -> Iterator[Any]:
     """One round of lookups has several parts."""
     for each in measured:
         yield from each if isinstance(each, tuple) else (each,)
-
-
-def _servers() -> dict[str, str]:
-    said = _words(find_program(), "--version") + _words("sipp", "-v")
-    named = re.findall(r"(Redis|Valkey|SIPp)\b.*?\bv=?([\d.]+)", said)
-    return {"Asterisk": find_asterisk().version, **dict(named)}
-
-
-def _words(*command: str | Path) -> str:
-    return subprocess.run(command, capture_output=True, text=True, check=False).stdout
 
 
 if __name__ == "__main__":

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing
 
 import psycopg
@@ -26,16 +26,20 @@ TABLES = {
 }
 
 
-def fill_base(database: Engine, count: int) -> None:
-    """Customers 1 to `count` as `Person` describes them, one number and two orders each."""
+Rows = Callable[[str, int, int, int], Iterator[tuple[object, ...]]]
+"""From a table, the first id, how many and the manager's id to rows of TABLES."""
+
+
+def fill_base(database: Engine, count: int, rows: Rows | None = None) -> None:
+    """Customers 1 to `count`, as `Person` describes them when no rows are given: one number and two orders each."""
     migrate(database)
     manager = enter_manager(database)
     with writer(database).begin() as connection:
         marks.remove(connection)
     if database.dialect.name == "sqlite":
-        _into_sqlite(database, count, manager)
+        _into_sqlite(database, count, manager, rows or _rows)
     else:
-        _into_postgresql(database, count, manager)
+        _into_postgresql(database, count, manager, rows or _rows)
     with writer(database).begin() as connection:
         marks.install(connection)
 
@@ -59,7 +63,7 @@ def _pieces(count: int) -> Iterable[tuple[int, int]]:
     return ((first, min(AT_ONCE, count + 1 - first)) for first in range(1, count + 1, AT_ONCE))
 
 
-def _into_sqlite(database: Engine, count: int, manager: int) -> None:
+def _into_sqlite(database: Engine, count: int, manager: int, rows: Rows) -> None:
     assert database.url.database
     database.dispose()
     with closing(sqlite3.connect(database.url.database)) as connection, connection:
@@ -68,20 +72,20 @@ def _into_sqlite(database: Engine, count: int, manager: int) -> None:
             places = ", ".join("?" * (columns.count(",") + 1))
             for piece in _pieces(count):
                 connection.executemany(
-                    f"INSERT INTO {table} ({columns}) VALUES ({places})", _rows(table, *piece, manager)
+                    f"INSERT INTO {table} ({columns}) VALUES ({places})", rows(table, *piece, manager)
                 )
     with closing(sqlite3.connect(database.url.database)) as connection:
         connection.execute("ANALYZE")
         connection.commit()
 
 
-def _into_postgresql(database: Engine, count: int, manager: int) -> None:
+def _into_postgresql(database: Engine, count: int, manager: int, rows: Rows) -> None:
     url = database.url
     with psycopg.connect(host=str(url.query["host"]), user=url.username, dbname=url.database) as connection:
         for table, columns in TABLES.items():
             with connection.cursor().copy(f"COPY {table} ({columns}) FROM STDIN") as copy:
                 for piece in _pieces(count):
-                    for row in _rows(table, *piece, manager):
+                    for row in rows(table, *piece, manager):
                         copy.write_row(row)
         connection.commit()
         connection.autocommit = True

@@ -5,12 +5,16 @@ from __future__ import annotations
 import os
 import platform
 import re
+import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
+
+from ringcard.private_asterisk import find_asterisk
+from ringcard.redis_server import find_program
 
 LIBRARIES = ("uvloop", "aiohttp", "redis", "hiredis", "orjson", "phonenumbers", "SQLAlchemy")
 
@@ -40,6 +44,17 @@ def this_machine(servers: dict[str, str]) -> Machine:
         servers=servers,
         load=tuple(round(load, 1) for load in os.getloadavg()),
     )
+
+
+def servers() -> dict[str, str]:
+    """Those that take part in nearly everything, with their versions."""
+    said = _words(find_program(), "--version") + _words("sipp", "-v")
+    named = re.findall(r"(Redis|Valkey|SIPp)\b.*?\bv=?([\d.]+)", said)
+    return {"Asterisk": find_asterisk().version, **dict(named)}
+
+
+def _words(*command: str | Path) -> str:
+    return subprocess.run(command, capture_output=True, text=True, check=False).stdout
 
 
 def _processor() -> str:

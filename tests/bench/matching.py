@@ -74,7 +74,7 @@ class Strangers:
     base: int
     callers: int  # whose number was valid
     unvalidated: int  # whose number was not
-    probable: int  # of these: named by last digits, with a question mark
+    probable: int  # of these: shown as a card by last digits, and not named
     took_s: float
     faults: tuple[str, ...]
 
@@ -83,8 +83,8 @@ class Strangers:
         return (
             f"  {self.callers} strangers with a valid number against {self.base} numbers and {RANGES} ranges: "
             f"{len(self.faults)} named (seed {self.seed}, {self.took_s:.0f} s)\n"
-            f"  {self.unvalidated} strangers whose number was not valid: {self.probable}{share} named by last digits, "
-            "each with a question mark"
+            f"  {self.unvalidated} strangers whose number was not valid: {self.probable}{share} shown by last digits, "
+            "none named"
         )
 
 
@@ -195,7 +195,7 @@ async def strangers(url: str, base_count: int, caller_count: int, seed: int) -> 
             for raw, answer in zip(raws, answers, strict=True):
                 is_valid = bool(numbers.read(raw, PLANS[""]).match_key)
                 valid, unvalidated = valid + is_valid, unvalidated + (not is_valid)
-                if isinstance(answer, Found) and not is_valid and phone_name(answer).endswith("?"):
+                if isinstance(answer, Found) and not is_valid and answer.tier == "probable" and not phone_name(answer):
                     probable += 1
                 elif not isinstance(answer, Unknown):
                     faults.append(f"{raw} was {answer}")

@@ -7,7 +7,7 @@ lookup, and a name on a telephone tells whose card it came from.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -16,7 +16,7 @@ from sqlalchemy import Engine, delete, insert
 
 from lookup.numbers import NORM_VERSION
 from records.database import writing
-from records.tables import Change, Customer, Order, PhoneNumber, Task
+from records.tables import Change, Customer, Order, PhoneNumber, Task, User
 from records.users import add_user, seat
 from ringcard.lab import NODE
 
@@ -61,6 +61,30 @@ def enter_manager(database: Engine, phone: str = "101") -> int:
         for user, endpoint in ((lina, phone), (dara, "102")):
             seat(session, user.id, NODE, endpoint)
         return lina.id
+
+
+def enter_managers(database: Engine, phones: Sequence[str]) -> dict[str, int]:
+    """One manager at each of these telephones, who has no password; their ids by telephone."""
+    with writing(database) as session:
+        people = {
+            phone: User(
+                login=f"m{phone}", name=f"Manager {phone}", password_hash="", role="agent", created_at=datetime.now(UTC)
+            )
+            for phone in phones
+        }
+        session.add_all(people.values())
+        session.flush()
+        for phone, user in people.items():
+            seat(session, user.id, NODE, phone)
+        return {phone: user.id for phone, user in people.items()}
+
+
+def enter_shared_out(database: Engine, people: Sequence[Person], managers: Mapping[str, int]) -> dict[str, str]:
+    """These customers with the managers in turns; the telephone of each one's manager by the customer's number."""
+    phones = list(managers)
+    for i, phone in enumerate(phones):
+        enter(database, people[i :: len(phones)], managers[phone])
+    return {person.number: phones[i % len(phones)] for i, person in enumerate(people)}
 
 
 def enter(database: Engine, people: Sequence[Person], manager_id: int) -> None:

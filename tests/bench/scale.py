@@ -33,7 +33,7 @@ from config.settings import Settings, Store
 from lookup.answers import Number
 from lookup.engine import card_key
 from lookup.redis_cards import RedisCards, facts_of
-from lookup.sql_cards import SqlCards
+from lookup.sql_cards import SqlCards, asking_for
 from records import contacts
 from records.database import open_database
 from ringcard import filling
@@ -84,7 +84,7 @@ class Scale:
 
 def measure(count: int, in_database: int) -> Scale:
     found = Scale(count)
-    with tempfile.TemporaryDirectory(prefix="ringcard-bench-") as folder, _redis(Path(folder)) as redis:
+    with tempfile.TemporaryDirectory(prefix="ringcard-bench-") as folder, own_redis(Path(folder)) as redis:
         empty = _used(redis)
         with watching() as found.machine:
             if count <= in_database:
@@ -92,7 +92,7 @@ def measure(count: int, in_database: int) -> Scale:
             else:
                 card = USUAL if count <= MOST_OF_A_KILOBYTE else SMALL
                 found.card_bytes = len(card)
-                found.raw_per_s = _load(redis, ((card_key(f"+{i}"), card) for i in range(1, count + 1)))
+                found.raw_per_s = load_cards(redis, ((card_key(f"+{i}"), card) for i in range(1, count + 1)))
                 found.bytes_each = (_used(redis) - empty) / count
                 uvloop.run(_ask_at_once(found, redis.url, lambda i: card_key(f"+{i}")))
     return found
@@ -114,10 +114,10 @@ def _with_databases(found: Scale, folder: Path, redis: OwnServer, empty: int) ->
     uvloop.run(_ask_at_once(found, redis.url, lambda i: card_key(Person(i).number)))
     card = _one_card(redis, card_key(Person(1).number))
     found.card_bytes = len(card)
-    with _redis(folder / "raw") as raw:
-        found.raw_per_s = _load(raw, ((card_key(f"+{i}"), card) for i in range(min(found.numbers, RAW))))
+    with own_redis(folder / "raw") as raw:
+        found.raw_per_s = load_cards(raw, ((card_key(f"+{i}"), card) for i in range(min(found.numbers, RAW))))
     uvloop.run(_ask_database(found, "SQLite", url, lambda sql, given: _sqlite_alone(url, sql, given)))
-    with _postgres() as server:
+    with own_postgres() as server:
         url = server.new_database()
         database = open_database(url)
         fill_base(database, found.numbers)
@@ -128,7 +128,7 @@ def _with_databases(found: Scale, folder: Path, redis: OwnServer, empty: int) ->
 # --- Redis
 
 
-def _redis(folder: Path) -> OwnServer:
+def own_redis(folder: Path) -> OwnServer:
     folder.mkdir(exist_ok=True)
     return OwnServer(folder / "data", memory="7gb")
 
@@ -148,7 +148,7 @@ def _say(redis: OwnServer, line: bytes) -> bytes:
         return asker.recv(1 << 20)
 
 
-def _load(redis: OwnServer, cards: Iterable[tuple[str, bytes]]) -> float:
+def load_cards(redis: OwnServer, cards: Iterable[tuple[str, bytes]]) -> float:
     """As quickly as it goes: bytes made by hand, a thousand commands at once, answers thrown away. Cards per second."""
     count, commands = 0, []
     began = time.perf_counter()
@@ -205,7 +205,7 @@ async def _ask_at_once(found: Scale, redis_url: str, key_of: Callable[[int], str
 
 
 @contextmanager
-def _postgres() -> Iterator[PostgresServer]:
+def own_postgres() -> Iterator[PostgresServer]:
     server = PostgresServer(Path(tempfile.mkdtemp(prefix="ringcard-pg-")))
     try:
         server.start()
@@ -215,28 +215,28 @@ def _postgres() -> Iterator[PostgresServer]:
         shutil.rmtree(server.home)
 
 
-Alone = Callable[[str, Callable[[str], Any]], Callable[[str], Any]]
+Alone = Callable[[str, Callable[[Number], Any]], Callable[[Number], Any]]
 """From a statement and what makes its parameters to a function that asks for one number."""
 
 
-def _sqlite_alone(url: str, statement: str, parameters: Callable[[str], Any]) -> Callable[[str], Any]:
+def _sqlite_alone(url: str, statement: str, parameters: Callable[[Number], Any]) -> Callable[[Number], Any]:
     connection = sqlite3.connect(make_url(url).database or "", check_same_thread=False)
-    return lambda key: connection.execute(statement, parameters(key)).fetchall()
+    return lambda number: connection.execute(statement, parameters(number)).fetchall()
 
 
-def _postgres_alone(url: str, statement: str, parameters: Callable[[str], Any]) -> Callable[[str], Any]:
+def _postgres_alone(url: str, statement: str, parameters: Callable[[Number], Any]) -> Callable[[Number], Any]:
     parts = make_url(url)
     place = {"host": str(parts.query["host"]), "user": parts.username, "dbname": parts.database}
     connection = psycopg.connect(**place, autocommit=True)  # type: ignore[arg-type]
-    return lambda key: connection.execute(statement, parameters(key)).fetchall()
+    return lambda number: connection.execute(statement, parameters(number)).fetchall()
 
 
 async def _ask_database(found: Scale, name: str, url: str, alone: Alone) -> None:
     source = SqlCards(url, LATE_S)
     statement = source._by_match_key
 
-    def parameters(key: str) -> Any:
-        named = {**statement._fixed, "value": key}
+    def parameters(number: Number) -> Any:
+        named = {**statement._fixed, **asking_for(number)}
         return tuple(named[name] for name in statement._order) if statement._order else named
 
     ask = alone(statement._text, parameters)
@@ -246,7 +246,7 @@ async def _ask_database(found: Scale, name: str, url: str, alone: Alone) -> None
         person = Person(chance.randint(1, found.numbers))
         number = Number(person.number, person.number, person.number, person.number[-9:])
         began = perf_counter_ns()
-        answer = await source.fetch(number) if turn % 2 else ask(person.number)
+        answer = await source.fetch(number) if turn % 2 else ask(number)
         if turn >= COLD // 5:
             took["ours" if turn % 2 else "alone"].append((perf_counter_ns() - began) / 1000)
         if len(answer) != 1:

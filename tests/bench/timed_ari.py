@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
@@ -29,14 +29,19 @@ class TimedLink(AriLink):
     came: dict[str, tuple[str, float]] = {}  # channel -> the caller's number and the moment
     took_ms: dict[str, float] = {}
 
-    async def run(self, on_event: ari_link.OnEvent, on_connected: ari_link.OnConnected) -> None:
+    async def run(
+        self,
+        on_event: ari_link.OnEvent,
+        on_connected: ari_link.OnConnected,
+        on_standing_by: Callable[[], None] | None = None,
+    ) -> None:
         def noted(raw: Mapping[str, Any]) -> None:
             if raw["type"] == "StasisStart":
                 channel = raw["channel"]
                 self.came[channel["id"]] = channel["caller"]["number"], time.perf_counter()
             on_event(raw)
 
-        await super().run(noted, on_connected)
+        await super().run(noted, on_connected, on_standing_by)
 
     async def hand_back(self, channel_id: str, values: Mapping[str, str]) -> None:
         await super().hand_back(channel_id, values)
