@@ -36,6 +36,18 @@ def short_folder() -> Iterator[Path]:
         yield Path(folder)
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Files of each kind in turns, so that files that run side by side want different things; unit tests at the end.
+
+    A file that is whole in one process runs as long as it runs: the long ones of calls and browsers come early.
+    """
+    files: dict[str, dict[Path, int]] = {}
+    for item in items:
+        kind = files.setdefault(item.path.parent.name, {})
+        kind.setdefault(item.path, len(kind))
+    items.sort(key=lambda item: (item.path.parent.name == "unit", files[item.path.parent.name][item.path]))
+
+
 for name in [name for name in os.environ if name.startswith("RINGCARD_")]:
     del os.environ[name]
 
