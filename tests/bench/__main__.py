@@ -50,8 +50,8 @@ LONGER: Mapping[str, Callable[[argparse.Namespace, Tell], Sequence[Any]]] = {
     "load": lambda args, tell: load.run(load.to_rate(args.most), args.seconds, tell),
     "soak": lambda args, tell: soak.run(args.minutes, args.rate or 75, tell),
     "random": lambda args, tell: random_calls.run(args.calls or 10_000, args.rate or 20, args.seed, args.kills, tell),
-    "import": lambda args, tell: imports.run(args.rows, tell),
-    "search": lambda args, tell: search.run(args.customers, tell),
+    "import": lambda args, tell: imports.run(args.rows, args.on, tell),
+    "search": lambda args, tell: search.run(args.customers, args.on, tell),
 }
 BENCHES = {**USUAL, **LONGER}
 
@@ -97,6 +97,8 @@ def _arguments() -> argparse.Namespace:
     number("--fuzz", 100_000, "matching: hostile callers")
     number("--seed", 1, "matching, random: repeats a run")
     parser.add_argument("--database", default="", help="matching: an empty database's URL; else SQLite, thrown away")
+    both = ("SQLite", "PostgreSQL")
+    parser.add_argument("--on", choices=both, nargs="+", default=both, help="import, search: one database, not both")
     number("--customers", 100_000, "peers, search: in the base")
     parser.add_argument(
         "--numbers", type=_sizes, help="sizes of the base: scale (10000,100000), growth (10000,10000000)"

@@ -3,7 +3,8 @@
 What every number's answer should be is known at every moment, because the changes are made one after the other and
 written down. Afterwards each lookup is held against that: how long had its answer been untrue when it was asked for?
 Redis is killed, comes back empty, comes back with an old copy of itself, is frozen; the worker that follows the changes
-is killed and frozen; PostgreSQL is killed. An answer that was never true of that number is a fault at any age.
+is killed and frozen; PostgreSQL is killed. Where sentinels watch, the replica takes over from a master that was killed
+or froze, also a replica that was behind. An answer that was never true of that number is a fault at any age.
 """
 
 from __future__ import annotations
@@ -41,6 +42,7 @@ from tests.bench.distribution import Distribution, distribution, rows
 from tests.bench.machine import Busy, watching
 from tests.fixtures.postgres import TEMPLATE, PostgresServer
 from tests.fixtures.redis import command, frozen, kill
+from tests.fixtures.redis_many import OneOfMany, Sentinels, until
 
 NUMBERS = 2000
 CUSTOMERS = 1600
@@ -191,10 +193,17 @@ class Freshness:
 class Place:
     """A company: its records, Redis, worker, and another program with the database's password."""
 
-    def __init__(self, folder: Path, database_url: str, postgres: PostgresServer | None, truth: Truth) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        database_url: str,
+        redis: OwnServer | Sentinels,
+        postgres: PostgresServer | None,
+        truth: Truth,
+    ) -> None:
         self.truth = truth
         self.postgres = postgres
-        self.redis = OwnServer(folder / "data")
+        self._redis = redis
         self._url = database_url
         self._file = folder / "ringcard.toml"
         self._file.write_text(
@@ -206,7 +215,7 @@ redis_ms = {ANSWER_S * 400:.0f}
 budget_ms = {ANSWER_S * 1000:.0f}
 [store]
 data_dir = "{folder / "data"}"
-redis_url = "{self.redis.url}"
+redis_url = "{redis.url}"
 database_url = "{database_url}"
 """
         )
@@ -219,6 +228,17 @@ database_url = "{database_url}"
         migrate(database)
         _enter(database, truth)
         database.dispose()
+
+    @property
+    def redis(self) -> OwnServer:
+        assert isinstance(self._redis, OwnServer)
+        return self._redis
+
+    def master_and_replica(self) -> tuple[OneOfMany, OneOfMany]:
+        """As they are now."""
+        assert isinstance(self._redis, Sentinels)
+        two = (self._redis.master, self._redis.replica)
+        return two if two[0].fact("role") == "master" else two[::-1]
 
     def start_worker(self) -> None:
         command = [sys.executable, "-m", "ringcard.cli", "--config", str(self._file), "run", "worker"]
@@ -258,7 +278,6 @@ database_url = "{database_url}"
 
     def close(self) -> None:
         self.kill_worker()
-        self.redis.stop()
         self.disconnect()
 
 
@@ -325,7 +344,45 @@ async def postgres_is_killed(place: Place) -> None:
             place.postgres.start()
 
 
-TROUBLES: tuple[tuple[float, str, Callable[[Place], Awaitable[None]]], ...] = (
+async def master_is_killed(place: Place) -> None:
+    master, replica = place.master_and_replica()
+    master.kill()
+    await takes_over(replica)
+    await asyncio.to_thread(master.start)
+    await follows(master)
+
+
+async def master_is_frozen(place: Place) -> None:
+    """It wakes up as the master that it was, until it is told."""
+    master, replica = place.master_and_replica()
+    with frozen(master.pid):
+        await takes_over(replica)
+    await follows(master)
+
+
+async def replica_was_behind(place: Place) -> None:
+    """Three seconds of changes never came to it."""
+    master, replica = place.master_and_replica()
+    with frozen(replica.pid):
+        await asyncio.sleep(3)
+        master.kill()
+    await takes_over(replica)
+    await asyncio.to_thread(master.start)
+    await follows(master)
+
+
+async def takes_over(server: OneOfMany) -> None:
+    await asyncio.to_thread(until, lambda: server.fact("role") == "master", "the replica takes over")
+
+
+async def follows(server: OneOfMany) -> None:
+    await asyncio.to_thread(until, lambda: server.fact("master_link_status") == "up", "the old master follows")
+
+
+Troubles = tuple[tuple[float, str, Callable[[Place], Awaitable[None]]], ...]
+"""After which share of the changes each happens."""
+
+TROUBLES: Troubles = (
     (0.25, "Redis killed, back empty", redis_comes_back),
     (0.35, "worker killed", worker_is_killed),
     (0.45, "Redis frozen", redis_is_frozen),
@@ -335,7 +392,12 @@ TROUBLES: tuple[tuple[float, str, Callable[[Place], Awaitable[None]]], ...] = (
     (0.75, "Redis and worker killed", both_are_killed),
     (0.85, "PostgreSQL killed", postgres_is_killed),
 )
-"""After which share of the changes each happens."""
+FAIL_OVERS: Troubles = (
+    (0.15, "master killed, the replica takes over", master_is_killed),
+    (0.35, "master frozen, the replica takes over", master_is_frozen),
+    (0.55, "master killed, a replica that was behind takes over", replica_was_behind),
+    (0.75, "worker killed", worker_is_killed),
+)
 
 
 # --- one run
@@ -353,8 +415,9 @@ NO_TROUBLE = Trouble(QUIET, 0.0, 0.0)
 
 
 class Run:
-    def __init__(self, place: Place, engine: Engine, writes: int) -> None:
+    def __init__(self, place: Place, engine: Engine, writes: int, troubles: Troubles) -> None:
         self._place = place
+        self._ahead = troubles
         self._engine = engine
         self._writes = writes
         self._looked: list[Looked] = []
@@ -390,7 +453,7 @@ class Run:
         time.sleep(BOUND_S)  # the last ones too
 
     async def _worry(self) -> None:
-        for share, what, happens in TROUBLES:
+        for share, what, happens in self._ahead:
             while self._written < share * self._writes:
                 await asyncio.sleep(0.01)
             began = time.monotonic()
@@ -472,34 +535,45 @@ def _said(answer: Answer) -> Name:
     return answer.chosen.name, manager.name if manager else ""
 
 
-async def measure(place: Place, writes: int, database: str) -> Freshness:
+async def measure(place: Place, writes: int, troubles: Troubles, database: str) -> Freshness:
     async with contextlib.AsyncExitStack() as stack:
         engine = await compose.open_engine(stack, place.settings)
         while not place.followed():
             await asyncio.sleep(0.1)
-        it = Run(place, engine, writes)
+        it = Run(place, engine, writes, troubles)
         with watching() as busy:
             await it.run()
         return it.freshness(database, busy)
 
 
-def run(
-    writes: int, tell: Callable[[str], None], databases: tuple[str, ...] = ("SQLite", "PostgreSQL")
-) -> list[Freshness]:
-    tell(f"\nfreshness: {writes} changes in plain SQL on each database, about {writes / WRITES_A_SECOND:.0f} s each")
+def run(writes: int, tell: Callable[[str], None]) -> list[Freshness]:
+    tell(f"\nfreshness: {writes} changes in plain SQL in each of three, about {writes / WRITES_A_SECOND:.0f} s each")
     measured = []
-    for database in databases:
+    for database, sentinels in (("SQLite", False), ("PostgreSQL", False), ("SQLite, Redis with sentinels", True)):
         with contextlib.ExitStack() as stack:
             folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="ringcard-bench-")))
             postgres = _postgres(stack) if database == "PostgreSQL" else None
             url = postgres.new_database(TEMPLATE) if postgres else f"sqlite:///{folder}/ringcard.db"
-            place = Place(folder, url, postgres, Truth(random.Random(1)))
+            redis = _redis(stack, folder, sentinels)
+            place = Place(folder, url, redis, postgres, Truth(random.Random(1)))
             stack.callback(place.close)
-            place.redis.start()
             place.start_worker()
-            measured.append(uvloop.run(measure(place, writes, database)))
+            troubles = FAIL_OVERS if sentinels else TROUBLES
+            measured.append(uvloop.run(measure(place, writes, troubles, database)))
         tell(measured[-1].text())
     return measured
+
+
+def _redis(stack: contextlib.ExitStack, folder: Path, sentinels: bool) -> OwnServer | Sentinels:
+    if sentinels:
+        watched = Sentinels(folder / "redis")
+        stack.callback(watched.end)
+        watched.start()
+        return watched
+    alone = OwnServer(folder / "data")
+    stack.callback(alone.stop)
+    alone.start()
+    return alone
 
 
 def _postgres(stack: contextlib.ExitStack) -> PostgresServer:

@@ -11,7 +11,7 @@ import shutil
 import sqlite3
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -62,13 +62,13 @@ class Import:
     faults: tuple[str, ...]
 
 
-def run(count: int, tell: Callable[[str], None]) -> list[Import]:
+def run(count: int, kinds: Sequence[str], tell: Callable[[str], None]) -> list[Import]:
     found = []
     with tempfile.TemporaryDirectory(prefix="ringcard-bench-") as name:
         folder = Path(name)
         file = folder / "customers.csv"
         write_file(file, count)
-        for kind in ("SQLite", "PostgreSQL"):
+        for kind in kinds:
             tell(f"\n{count:,} customers into {kind} ...")
             with _database(kind, folder) as (url, raw_url):
                 found.append(_measured(kind, url, raw_url, file, count))

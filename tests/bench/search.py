@@ -13,7 +13,7 @@ import sqlite3
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import closing
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -208,16 +208,24 @@ class Search:
         )
 
 
-def run(customers: int, tell: Callable[[str], None]) -> list[Search]:
+def run(customers: int, kinds: Sequence[str], tell: Callable[[str], None]) -> list[Search]:
     tell("\nsearch: finding one among very many")
     measured = []
-    with tempfile.TemporaryDirectory(prefix="ringcard-bench-") as folder:
-        measured.append(measure("SQLite", f"sqlite:///{folder}/ringcard.db", customers))
-    tell(measured[-1].text())
-    with own_postgres() as server:
-        measured.append(measure("PostgreSQL", server.new_database(), customers))
-    tell(measured[-1].text())
+    for kind in kinds:
+        with _database(kind) as url:
+            measured.append(measure(kind, url, customers))
+        tell(measured[-1].text())
     return measured
+
+
+@contextmanager
+def _database(kind: str) -> Iterator[str]:
+    if kind == "SQLite":
+        with tempfile.TemporaryDirectory(prefix="ringcard-bench-") as folder:
+            yield f"sqlite:///{folder}/ringcard.db"
+    else:
+        with own_postgres() as server:
+            yield server.new_database()
 
 
 def measure(name: str, url: str, customers: int) -> Search:
