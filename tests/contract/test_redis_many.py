@@ -16,7 +16,7 @@ from lookup.redis_node import RedisNode
 from lookup.redis_sentinel import find_master
 from ringcard.redis_server import OwnServer
 from tests.fixtures.redis import command, frozen
-from tests.fixtures.redis_many import OneOfMany, RedisCluster, Sentinels, id_of
+from tests.fixtures.redis_many import OneOfMany, RedisCluster, Sentinels, id_of, until
 
 PATIENT_S = 5.0
 LONG_S = 20.0
@@ -232,6 +232,8 @@ async def test_a_replica_that_takes_over_is_not_read_until_it_was_told_what_chan
         assert await follower.store(key, b"old", 60)
         await follower.vouch(await follower.server())
         assert await cards.get(key) == b"old", "a node that was vouched for is read"
+        written = int(master.fact("master_repl_offset"))
+        await asyncio.to_thread(until, lambda: int(replica.fact("slave_repl_offset")) >= written, "the replica has it")
         master.kill()
         replica.ask("CLUSTER FAILOVER TAKEOVER")
 
