@@ -1,9 +1,10 @@
 """Finding customers: what was typed, filters, the best match first, a page at a time; over a million of them.
 
-Names that few have are found by the index of letters by threes (`records.search_index`) and sorted; of a word that very
-many have, the list is walked in the order of names, where the next fifty are never far. Which of the two it is, is seen
-by asking for `FEW` at first. Both give the same order, so a page may end in one and go on in the other: the place of a
-customer is how well they match, their name, their id.
+Names that few have are found by the index of letters by threes (`records.search_index`) and sorted. Of a word that many
+have, the list is walked in the order of names, where the next fifty are seldom far. Where they are (a word in one
+script among a million names in another), all who have it are gathered, with no more than their names. Every way gives
+the same order, so a page may end in one and go on in another: the place of a customer is how well they match, their
+name, their id.
 """
 
 from __future__ import annotations
@@ -31,6 +32,7 @@ from sqlalchemy import cast as sql_cast
 from sqlalchemy.orm import Session, selectinload
 
 from records import search_index
+from records.folding import GAP
 from records.numbers import Reader
 from records.pages import at_most, cursor, values_of
 from records.search_rows import ROWS
@@ -38,6 +40,8 @@ from records.searching import All, Asked, Has, One, Test, asked, chosen
 from records.tables import Customer, User
 
 FEW = 2000
+WALKED = 4000  # names that are looked at before all who match are gathered
+RARE_DIGITS = 7  # of the end of a number
 SAMPLE = 400  # rows from everywhere that are looked at to see how common something is
 COMMON = 5  # percent
 MOST_NEARLY = 400  # candidates that are compared letter by letter
@@ -50,6 +54,16 @@ EXACTLY, NAME_BEGINS, BEGINS, CONTAINS = range(4)
 Place = tuple[int, str, int]  # how well it matches, the name as it is compared, the id
 
 _LAST = "\U0010ffff"
+
+
+@dataclass(frozen=True, slots=True)
+class Tier:
+    """Who matches so well, and not better."""
+
+    number: int
+    test: Test | None = None  # None: it is told by the name alone
+    named: tuple[ColumnElement[bool], ...] = ()
+    better: tuple[Test, ...] = ()  # whoever passes one of these is in another tier
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +106,7 @@ def find_customers(
     count = at_most(limit)
     wanted = asked(typed, columns, read_number(typed).e164 if read_number else "")
     search = _Search(session, filters or Filters())
-    places = search.page(wanted, place, count + 1) if wanted else search.walk((), 0, place, count + 1)
+    places = search.page(wanted, place, count + 1) if wanted else search.walk(Tier(0), place, count + 1)
     if wanted and wanted.nearly and not places and not after:
         ids = search.nearly(wanted, count)
         return FoundCustomers(_customers(session, ids), nearly=bool(ids))
@@ -143,47 +157,68 @@ class _Search:
         return few if few is not None else self._of_many(wanted, after, count)
 
     def _of_many(self, wanted: Asked, after: Place | None, count: int) -> list[Place]:
-        """Tier by tier, each without those before it; the first ones often suffice."""
-        exactly, name_begins = self._passes(wanted.exactly), _name_begins(wanted.text)
-        begins = self._passes(wanted.begins)
-        tiers: tuple[tuple[Test | None, tuple[ColumnElement[bool], ...]], ...] = (
-            (wanted.exactly, ()),
-            (None, (name_begins, not_(exactly))),
-            (wanted.begins, (not_(exactly), not_(name_begins))),
-            (wanted.contains, (not_(exactly), not_(name_begins), not_(begins))),
+        """Tier by tier; the first ones often suffice."""
+        begins = _name_begins(wanted.text)
+        exactly = (wanted.exactly,) if wanted.exactly else ()
+        tiers = (
+            *(Tier(EXACTLY, test) for test in exactly),
+            Tier(NAME_BEGINS, None, (begins,), exactly),
+            Tier(BEGINS, wanted.begins, (not_(begins),), exactly),
+            Tier(CONTAINS, wanted.contains, (not_(begins),), (*exactly, wanted.begins)),
         )
         places: list[Place] = []
-        for tier, (test, conditions) in enumerate(tiers):
-            past = after is not None and after[0] > tier
-            if past or len(places) == count or (tier == EXACTLY and test is None):
-                continue
-            here = after if after is not None and after[0] == tier else None
-            places += self._tier(tier, test, conditions, here, count - len(places))
+        for tier in tiers:
+            if len(places) < count and (after is None or after[0] <= tier.number):
+                here = after if after is not None and after[0] == tier.number else None
+                places += self._tier(tier, here, count - len(places))
         return places
 
-    def _tier(
-        self, tier: int, test: Test | None, conditions: tuple[ColumnElement[bool], ...], after: Place | None, count: int
-    ) -> list[Place]:
-        if test is not None:
-            few = self._few(All((test, *self._choices)), literal_column(str(tier)), conditions, after, count)
-            if few is not None:
-                return few
-            conditions = (self._passes(test), *conditions)
-        return self.walk(conditions, tier, after, count)
+    def _tier(self, tier: Tier, after: Place | None, count: int) -> list[Place]:
+        if tier.test is None:
+            return self.walk(tier, after, count)
+        all_of = (*tier.named, *(not_(self._passes(test)) for test in tier.better))
+        few = self._few(All((tier.test, *self._choices)), literal_column(str(tier.number)), all_of, after, count)
+        if few is not None:
+            return few
+        if not self._has_index:
+            return self.walk(tier, after, count)
+        near = self.walk(tier, after, count, WALKED)
+        return near if len(near) == count else self._gathered(tier, tier.test, after, count)
 
-    def walk(
-        self, conditions: tuple[ColumnElement[bool], ...], tier: int, after: Place | None, count: int
-    ) -> list[Place]:
-        """In the order of names, from a place on."""
-        wanted = select(ROWS.c.name, ROWS.c.customer_id).where(
-            *conditions, *self._filters, *(self._passes(one) for one in self._choices)
+    def walk(self, tier: Tier, after: Place | None, count: int, among: int = 0) -> list[Place]:
+        """In the order of names, from a place on; `among`: no further than so many names, whoever has them."""
+        name, id = ROWS.c.name, ROWS.c.customer_id
+        wanted = select(name, id).where(
+            *tier.named,
+            *(self._passes(test) for test in (*((tier.test,) if tier.test else ()), *self._choices)),
+            *(not_(self._passes(test)) for test in tier.better),
+            *self._filters,
+            *_named_later(after),
         )
-        if after is not None:
-            _, name, id = after
-            later = or_(ROWS.c.name > name, ROWS.c.customer_id > id)
-            wanted = wanted.where(ROWS.c.name >= name, later)
-        rows = self._session.execute(wanted.order_by(ROWS.c.name, ROWS.c.customer_id).limit(count))
-        return [(tier, name, id) for name, id in rows]
+        if among:
+            ahead = select(name).where(*_named_later(after)).order_by(name, id).offset(among).limit(1)
+            last = self._session.scalar(ahead)
+            wanted = wanted if last is None else wanted.where(name <= last)
+        rows = self._session.execute(wanted.order_by(name, id).limit(count))
+        return [(tier.number, name, id) for name, id in rows]
+
+    def _gathered(self, tier: Tier, test: Test, after: Place | None, count: int) -> list[Place]:
+        """All who match by the index, then the first by name; of each no more is read than the filters need."""
+        name, id = ROWS.c.name, ROWS.c.customer_id
+        conditions = (*tier.named, *self._filters, *_named_later(after))
+        wanted = All((test, *self._choices))
+        if self._sqlite:
+            better = "".join(f" NOT {_match(one)}" for one in tier.better)
+            every = select(name, id).where(id.in_(_found(_match(wanted) + better, -1)), *conditions)
+            every = every.with_hint(ROWS, f"INDEXED BY {search_index.NAMES}", "sqlite")
+        else:
+            self._session.execute(text("SET LOCAL enable_seqscan = off"))
+            holds = (*conditions, *(not_(self._passes(one)) for one in tier.better))
+            matching = select(name, id).where(_like(wanted), *holds).cte("matching").prefix_with("MATERIALIZED")
+            every = select(*matching.c)
+        first, second = every.selected_columns
+        rows = self._session.execute(every.order_by(first.concat(""), second).limit(count))
+        return [(tier.number, name, id) for name, id in rows]
 
     def _few(
         self,
@@ -211,10 +246,12 @@ class _Search:
         return sorted((tier, name, id) for _, tier, name, id in rows if id is not None)
 
     def _is_common(self, test: Test) -> bool:
-        """PostgreSQL gathers all whom its index gives before it looks at the first: of what every twentieth has, seen
-        on some from everywhere, that takes longer than to walk. SQLite stops by itself where we have enough."""
+        """SQLite's index alone tells that they are more than few. PostgreSQL gathers all whom its index gives before
+        it looks at the first: of what every twentieth has, seen on some from everywhere, that takes longer than a walk.
+        """
         if self._sqlite:
-            return False
+            some = {"match": _match(test, roughly=True), "most": FEW + 1}
+            return bool(self._session.scalar(_COUNTED, some) > FEW)
         last = select(sql_cast(func.max(ROWS.c.customer_id), BigInteger)).scalar_subquery()
         step = func.generate_series(1, SAMPLE).table_valued("step").render_derived()
         some = ROWS.c.customer_id.in_(select(last * step.c.step // SAMPLE))
@@ -240,10 +277,9 @@ class _Search:
             # It may think that so few are soon met with on the way through the whole table.
             self._session.execute(text("SET LOCAL enable_seqscan = off"))
             return wanted.where(_like(test)).limit(most)
-        some = text(
-            f"SELECT rowid FROM {search_index.TABLE} WHERE {search_index.TABLE} MATCH :match LIMIT :most"
-        ).bindparams(match=_match(test), most=most)
-        return wanted.where(ROWS.c.customer_id.in_(some.columns(rowid=ROWS.c.customer_id.type).scalar_subquery()))
+        match = _match(test, roughly=True)
+        wanted = wanted.where(ROWS.c.customer_id.in_(_found(match, most)))
+        return wanted if match == _match(test) else wanted.where(self._passes(test))
 
     def _passes(self, test: Test | None) -> ColumnElement[bool]:
         """Seen on the row itself."""
@@ -280,6 +316,13 @@ def _later(order: tuple[ColumnElement[Any], ...], place: Place) -> ColumnElement
     return or_(tier > its_tier, same_tier)
 
 
+def _named_later(after: Place | None) -> tuple[ColumnElement[bool], ...]:
+    if after is None:
+        return ()
+    _, name, id = after
+    return ROWS.c.name >= name, or_(ROWS.c.name > name, ROWS.c.customer_id > id)
+
+
 def _name_begins(text: str) -> ColumnElement[bool]:
     return and_(ROWS.c.name >= text, ROWS.c.name < text + _LAST)
 
@@ -300,13 +343,35 @@ def _escaped(piece: str) -> str:
     return piece.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
 
 
-def _match(test: Test) -> str:
-    """As FTS5 takes it."""
+_MATCHING = f"SELECT rowid FROM {search_index.TABLE} WHERE {search_index.TABLE} MATCH :match LIMIT :most"
+_COUNTED = text(f"SELECT count(*) FROM ({_MATCHING})")
+
+
+def _found(match: str, most: int) -> Any:
+    """Ids by SQLite's index; `most` below 0: all."""
+    found = text(_MATCHING).bindparams(match=match, most=most)
+    return found.columns(rowid=ROWS.c.customer_id.type).scalar_subquery()
+
+
+def _match(test: Test, *, roughly: bool = False) -> str:
+    """As FTS5 takes it. `roughly`: others may pass as well, and sooner."""
     match test:
         case Has(pieces, columns):
-            phrases = " AND ".join(f'"{piece.replace(chr(34), chr(34) * 2)}"' for piece in pieces)
+            every = (_rare(piece) if roughly else piece for piece in pieces)
+            phrases = " AND ".join(f'"{piece.replace(chr(34), chr(34) * 2)}"' for piece in every)
             return f"{{{' '.join(columns)}}} : ({phrases})"
         case All(tests):
-            return f"({' AND '.join(map(_match, tests))})"
+            return f"({' AND '.join(dict.fromkeys(_match(one, roughly=roughly) for one in tests))})"
         case One(tests):
-            return f"({' OR '.join(map(_match, tests))})"
+            return f"({' OR '.join(dict.fromkeys(_match(one, roughly=roughly) for one in tests))})"
+
+
+def _rare(piece: str) -> str:
+    """Nearly all of a company's numbers begin alike, and to read who has such digits takes longer than the rest: of a
+    number its end is asked for, of a whole one without what a country code may be."""
+    number = piece.strip()
+    if not number.isdigit():
+        return piece
+    if piece.endswith(GAP):
+        return number[-min(RARE_DIGITS, max(4, len(number) - 3)) :] + GAP
+    return number[-RARE_DIGITS:] if len(number) > RARE_DIGITS else piece

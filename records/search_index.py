@@ -16,9 +16,12 @@ from sqlalchemy.exc import DBAPIError
 TEXTS = ("names", "company", "email", "numbers", "orders", "choices")
 TABLE = "customer_trigrams"
 INDEX = "ix_customer_search_trigrams"
+NAMES = "customer_trigrams_names"
+"""SQLite's index of no more than what many who were found are sorted and filtered by: their rows are long."""
 PREFIX = "ringcard_search_"
 
 _COLUMNS = ", ".join(TEXTS)
+_NAMED = "customer_id, name, manager_id, source, owes, open_task"
 _FTS5 = f"{_COLUMNS}, content = 'customer_search', content_rowid = 'customer_id', columnsize = 0"
 
 
@@ -64,6 +67,7 @@ def belongs_to_no_model(name: str | None) -> bool:
 
 def _on_sqlite(connection: Connection) -> bool:
     wanted = _wanted_triggers()
+    connection.exec_driver_sql(f"CREATE INDEX IF NOT EXISTS {NAMES} ON customer_search ({_NAMED})")
     if is_there(connection) and _triggers(connection) == set(wanted):
         return False
     remove(connection)

@@ -190,11 +190,13 @@ def test_nothing_is_nearly_found_beside_what_is_found(base: Engine) -> None:
 # --- order and pages
 
 
-@pytest.fixture(params=["by the index", "walking"])
+@pytest.fixture(params=["by the index", "walking", "gathering"])
 def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
-    """Both ways to the same answer: few are sorted, many are walked to."""
-    if request.param == "walking":
+    """All ways to the same answer: few are sorted, many are walked to, or gathered where they are far."""
+    if request.param != "by the index":
         monkeypatch.setattr(finding, "FEW", 0)
+    if request.param == "gathering":
+        monkeypatch.setattr(finding, "WALKED", 1)
     return str(request.param)
 
 
@@ -241,7 +243,10 @@ def test_a_page_begun_one_way_goes_on_the_other(database: Engine, monkeypatch: p
         first = find_customers(session, "sok", limit=3)
         monkeypatch.setattr(finding, "FEW", 0)
         rest = find_customers(session, "sok", after=first.next)
+        monkeypatch.setattr(finding, "WALKED", 1)
+        again = find_customers(session, "sok", after=first.next)
     assert [one.name for one in (*first.items, *rest.items)] == whole
+    assert again.items == rest.items
 
 
 def test_rows_that_come_in_meanwhile_neither_repeat_nor_hide_any(base: Engine) -> None:
