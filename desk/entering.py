@@ -29,7 +29,7 @@ from desk.views import sight
 from records.customers import customer
 from records.editing import LONGEST_NUMBER, TEXTS, Line, Rules, as_given, edit, enter, lines_of
 from records.errors import Conflict, NotFound, Refused, Unfit
-from records.photos import MOST_BYTES, photo_path, store_photo
+from records.photos import MOST_BYTES, photo_path, read_crop, store_photo
 from records.sources.owned import owned
 from records.tables import Customer, User
 from records.touched import Touched
@@ -166,12 +166,14 @@ async def _sent(request: Request, desk: Services) -> tuple[Form, dict[str, str]]
         form = read_form(sent.multi_items())
         picture, errors = sent.get("picture"), dict[str, str]()
         values = dict(form.typed.values)
+        crop = values.pop("crop", "")
         if values.pop("no_photo", ""):
             values["photo"] = ""
         try:
             if isinstance(picture, UploadFile) and picture.filename:
                 raw = await picture.read(MOST_BYTES + 1)
-                values["photo"] = await asyncio.to_thread(store_photo, desk.parts.settings.data_dir, raw)
+                args = desk.parts.settings.data_dir, raw, read_crop(crop)
+                values["photo"] = await asyncio.to_thread(store_photo, *args)
             elif values.get("photo", "") not in ("", form.was.values.get("photo")):
                 photo_path(desk.parts.settings.data_dir, values["photo"])
         except (Refused, NotFound) as exc:

@@ -6,9 +6,11 @@ A picture is kept under the SHA-256 of what was encoded; the same picture twice 
 from __future__ import annotations
 
 import hashlib
+import math
 import os
 import re
 import tempfile
+from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
 
@@ -24,9 +26,41 @@ MOST_PIXELS = 50_000_000  # a phone's camera has some 12 million; four bytes eac
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF")  # those that browsers send; every further decoder is one more door
 
 
-def store_photo(data_dir: Path, raw: bytes) -> str:
+SMALLEST_CROP = 0.05
+"""Of the shorter side: below that there is nothing to see."""
+
+
+@dataclass(frozen=True, slots=True)
+class Crop:
+    """The square of a picture that is kept, in fractions: where it begins, of the upright picture's width and height,
+    and how long its side is, of the shorter of these two.
+    """
+
+    x: float
+    y: float
+    size: float
+
+
+def read_crop(text: str) -> Crop | None:
+    """From "x,y,size"; None for an empty text: the largest square in the middle. Raises Refused."""
+    if not text.strip():
+        return None
+    parts = text.split(",")
+    try:
+        numbers = [float(part) for part in parts if len(part) <= 40]
+    except ValueError:
+        numbers = []
+    if len(numbers) != 3 or len(parts) != 3 or not all(map(math.isfinite, numbers)):
+        raise Refused("the part of the picture cannot be read; choose it again")
+    x, y, size = numbers
+    if not (0 <= x < 1 and 0 <= y < 1 and SMALLEST_CROP <= size <= 1):
+        raise Refused("the chosen part is not within the picture, or too small; choose it again")
+    return Crop(x, y, size)
+
+
+def store_photo(data_dir: Path, raw: bytes, crop: Crop | None = None) -> str:
     """Keeps a picture and returns its name for `customers.photo`. Raises Refused when it is none, or far too large."""
-    square = _square(raw)
+    square = _square(raw, crop)
     encoded = {side: _jpeg(square, side) for side in SIZES}
     name = hashlib.sha256(encoded[SIZES[0]]).hexdigest()
     folder = data_dir / "photos"
@@ -66,11 +100,21 @@ def read_picture(raw: bytes, side: int, formats: tuple[str, ...] = FORMATS) -> I
         raise Refused(f"this is no picture that can be read; send one of {', '.join(formats)}") from exc
 
 
-def _square(raw: bytes) -> Image.Image:
-    upright = read_picture(raw, SIZES[0] * 2)
+def _square(raw: bytes, crop: Crop | None) -> Image.Image:
+    upright = read_picture(raw, math.ceil(SIZES[0] * 2 / (crop.size if crop else 1)))
     white = Image.new("RGBA", upright.size, "white")
-    fitted = ImageOps.fit(Image.alpha_composite(white, upright), (SIZES[0], SIZES[0]), Image.Resampling.LANCZOS)
-    return fitted.convert("RGB")
+    solid = Image.alpha_composite(white, upright)
+    side = (SIZES[0], SIZES[0])
+    if crop is None:
+        return ImageOps.fit(solid, side, Image.Resampling.LANCZOS).convert("RGB")
+    return solid.resize(side, Image.Resampling.LANCZOS, box=_box(crop, *solid.size)).convert("RGB")
+
+
+def _box(crop: Crop, width: int, height: int) -> tuple[float, float, float, float]:
+    """In pixels, within the picture: a browser's last digit may lie beyond its edge."""
+    side = min(width, height) * crop.size
+    left, top = min(crop.x * width, width - side), min(crop.y * height, height - side)
+    return left, top, left + side, top + side
 
 
 def _jpeg(square: Image.Image, side: int) -> bytes:

@@ -7,10 +7,11 @@ import io
 import re
 
 from PIL import Image
-from playwright.async_api import expect
+from playwright.async_api import FilePayload, expect
 
 from records.customers import customers_with
 from records.database import reading
+from records.photos import photo_path
 from records.tables import Customer
 from tests.fixtures.browser import Office
 from tests.fixtures.desk import HOSTILE_NAME, RITHY, answered, ended, live_call
@@ -150,3 +151,46 @@ async def test_numbers_and_the_picture_are_changed_in_the_form(office: Office) -
     await page.get_by_role("button", name="Save").click()  # a form without a new picture
     await expect(page.locator(".person")).to_be_visible()
     assert customer(office, office.people.rithy).photo == after
+
+
+async def test_the_square_of_a_picture_is_chosen_by_mouse_and_by_keyboard(office: Office) -> None:
+    image = Image.new("RGB", (800, 400), "red")
+    image.paste("blue", (400, 0, 800, 400))
+    out = io.BytesIO()
+    image.save(out, "PNG")
+    file = FilePayload(name="sok.png", mimeType="image/png", buffer=out.getvalue())
+    dara = await office.person("dara")
+    page = dara.page
+
+    async def saved() -> Image.Image:
+        await page.get_by_role("button", name="Save").click()
+        await page.wait_for_url(f"{office.address}/customers/{office.people.rithy}")
+        with reading(office.desk.database()) as session:
+            name = session.get_one(Customer, office.people.rithy).photo
+        return Image.open(photo_path(office.settings.data_dir, name)).convert("RGB")
+
+    def is_red(pixel: object) -> bool:
+        assert isinstance(pixel, tuple)
+        return bool(pixel[0] > pixel[2])
+
+    await page.goto(f"{office.address}/customers/{office.people.rithy}/edit")
+    await expect(page.locator(".crop")).to_be_hidden()
+    await page.set_input_files("#field-picture", files=[file])
+    await expect(page.locator(".crop")).to_be_visible()
+    await page.get_by_label("To the side").focus()
+    await page.keyboard.press("Home")
+    kept = await saved()
+    assert [is_red(kept.getpixel((x, 128))) for x in (4, 128, 251)] == [True, True, True]
+
+    await page.goto(f"{office.address}/customers/{office.people.rithy}/edit")
+    await page.set_input_files("#field-picture", files=[file])
+    await page.locator(".crop canvas").scroll_into_view_if_needed()
+    frame = await page.locator(".crop canvas").bounding_box()
+    assert frame
+    x, y = frame["x"] + frame["width"] / 2, frame["y"] + frame["height"] / 2
+    await page.mouse.move(x, y)
+    await page.mouse.down()
+    await page.mouse.move(x - frame["width"] / 4, y, steps=3)
+    await page.mouse.up()
+    kept = await saved()
+    assert [is_red(kept.getpixel((x, 128))) for x in (4, 50, 80, 251)] == [True, True, False, False]

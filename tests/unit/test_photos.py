@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from records.errors import NotFound, Refused
-from records.photos import photo_path, store_photo
+from records.photos import photo_path, read_crop, store_photo
 from records.portraits import portrait
 
 
@@ -112,3 +112,66 @@ def test_no_name_leads_out_of_the_folder(tmp_path: Path, name: str) -> None:
 def test_a_portrait_is_the_same_for_the_same_person() -> None:
     assert portrait("Sok Dara", "man") == portrait("Sok Dara", "man")
     assert portrait("Sok Dara", "man") != portrait("Chan Bopha", "man")
+
+
+def quarters(size: tuple[int, int]) -> Image.Image:
+    """Red and green above, blue and white below."""
+    image = Image.new("RGB", size)
+    width, height = size[0] // 2, size[1] // 2
+    for at, colour in (((0, 0), "red"), ((width, 0), "lime"), ((0, height), "blue"), ((width, height), "white")):
+        image.paste(colour, (*at, at[0] + width, at[1] + height))
+    return image
+
+
+def saved(image: Image.Image, form: str = "PNG", **options: object) -> bytes:
+    out = BytesIO()
+    image.save(out, form, **options)
+    return out.getvalue()
+
+
+def corners(path: Path) -> list[str]:
+    """Colours near the corners: above, below, each from the left."""
+    names = {(1, 0, 0): "red", (0, 1, 0): "lime", (0, 0, 1): "blue", (1, 1, 1): "white"}
+    with Image.open(path) as image:
+        pixels = [image.getpixel(at) for at in ((8, 8), (247, 8), (8, 247), (247, 247))]
+    shown = []
+    for pixel in pixels:
+        assert isinstance(pixel, tuple)
+        red, green, blue = (round(part / 255) for part in pixel)
+        shown.append(names[red, green, blue])
+    return shown
+
+
+@pytest.mark.parametrize(
+    ("crop", "shown"),
+    [
+        ("", ["red", "lime", "blue", "white"]),
+        ("0,0,1", ["red", "red", "blue", "blue"]),
+        ("0.5,0,1", ["lime", "lime", "white", "white"]),
+        ("0.5,0.5,0.5", ["white"] * 4),
+        ("0.999,0.999,0.1", ["white"] * 4),  # the last digit of a browser may lie beyond the edge
+    ],
+)
+@pytest.mark.parametrize("size", [(800, 400), (4000, 2000)])
+@pytest.mark.parametrize("form", ["PNG", "JPEG"])
+def test_the_chosen_square_is_kept(
+    tmp_path: Path, crop: str, shown: list[str], size: tuple[int, int], form: str
+) -> None:
+    name = store_photo(tmp_path, saved(quarters(size), form), read_crop(crop))
+    assert corners(photo_path(tmp_path, name)) == shown
+
+
+def test_a_square_is_chosen_of_the_picture_as_it_stands(tmp_path: Path) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6  # the camera lay on its side: what is left there is above here
+    name = store_photo(tmp_path, saved(quarters((800, 400)), "JPEG", exif=exif), read_crop("0,0,1"))
+    assert corners(photo_path(tmp_path, name)) == ["blue", "red", "blue", "red"]
+
+
+NO_SQUARES = ["0,0", "0,0,1,1", "a,0,1", "nan,0,1", "0,inf,1", "-0.1,0,1", "0,1,1", "0,0,0", "0,0,0.01", "0,0,1.5"]
+
+
+@pytest.mark.parametrize("text", [*NO_SQUARES, "0;0;1", "0,0," + "9" * 5000])
+def test_a_square_that_is_none_is_refused(text: str) -> None:
+    with pytest.raises(Refused, match="choose it again"):
+        read_crop(text)
