@@ -99,9 +99,9 @@ class Audience:
             yield notice.call
         elif notice and notice.kind == "card_changed":
             for call in self.desk.hub.calls()[1]:
-                is_theirs = (
-                    notice.customer_id in (*call.customer_ids, call.customer_id) if notice.customer_id else False
-                )
+                by_now = self.desk.cards.as_chosen(call)
+                ids = {*call.customer_ids, call.customer_id, *by_now.customer_ids}
+                is_theirs = notice.customer_id in ids if notice.customer_id else False
                 if (is_theirs or call.is_nobodys) and not call.ended_ms:
                     yield call
 

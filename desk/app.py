@@ -30,6 +30,7 @@ from desk import (
     installed,
     looks,
     me,
+    merging,
     metrics,
     note_pages,
     phones,
@@ -77,6 +78,8 @@ ROUTERS = (
     events.router,
     api.router,
     pushed.router,  # before those of customers, whose ids are no paths
+    merging.pages,  # and these
+    merging.api,
     entering.pages,
     entering_api.router,
     history.pages,
@@ -152,12 +155,13 @@ def _services(parts: DeskParts) -> Services:
     hub = Hub(parts.live, parts.notices)
     sessions = Sessions(parts.settings, parts.secret, people, store)
     layout = Layout(placed(parts.settings.fields), parts.settings.company.currency)
-    cards = LiveCards(parts, hub)
+    cards = LiveCards(parts, hub, store)
     queries = Queries(parts.settings.queries, cards.tell)
     pages = Pages(parts, layout)
     presence = Presence(store, parts.settings.routing.presence == "desk")
     faces = Faces(store, parts.settings)
-    return Services(parts, store, people, hub, layout, cards, queries, sessions, pages, presence, faces, parts.clock())
+    rooms = (parts, store, people, hub, layout, cards, queries, sessions, pages, presence, faces)
+    return Services(*rooms, parts.clock())
 
 
 @contextlib.asynccontextmanager

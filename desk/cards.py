@@ -7,15 +7,18 @@ cannot be read now is asked for again until it can, and then everybody who shows
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from desk.live import Hub
 from desk.parts import DeskParts
+from desk.store import Store
 from lookup.answers import Caller, Found, Unknown
 from lookup.card import Card
 from lookup.notices import LiveCall, Notice
+from records.aliases import merged_into
+from records.errors import DatabaseGone
 
 WITHIN_S = 0.5
 AGAIN_S = 2.0
@@ -30,13 +33,27 @@ class _Held:
     chosen: int | None = None  # among several customers, the one whom a person chose
     reason: str = ""  # empty: the customers could not be read
     tier: str = ""  # "nobody": nobody has the number; empty: that could not be asked
+    merged: Mapping[int, int] = field(default_factory=dict)  # customers of the call who are others by now
+
+    def has(self, wanted: Iterable[int]) -> bool:
+        """The cards of all these, or of who they are by now."""
+        return all(self.merged.get(one, one) in self.cards for one in wanted)
+
+    def of_now(self, call: LiveCall) -> LiveCall:
+        """The call with who its customers are by now."""
+        if not self.merged:
+            return call
+        ids = tuple(dict.fromkeys(self.merged.get(one, one) for one in call.customer_ids))
+        chosen = self.merged.get(call.customer_id or 0, call.customer_id)
+        return replace(call, customer_ids=ids, customer_id=ids[0] if len(ids) == 1 else chosen)
 
 
 class LiveCards:
     """The cards of each live call, read afresh for each. One per process."""
 
-    def __init__(self, parts: DeskParts, hub: Hub) -> None:
+    def __init__(self, parts: DeskParts, hub: Hub, store: Store) -> None:
         self._finder = parts.finder
+        self._store = store
         self._clock = parts.clock
         self._hub = hub
         self._held: dict[str, _Held] = {}  # by call, oldest first
@@ -50,11 +67,11 @@ class LiveCards:
             return await self._of_nobodys(call)
         wanted = {*call.customer_ids, *((call.customer_id,) if call.customer_id else ())}
         held = self._held.get(call.call_id, _NOTHING)
-        if wanted <= held.cards.keys():
+        if held.has(wanted):
             return held.cards
         held = await self._find(call, wanted)
         self._keep(call.call_id, held)
-        (self._lacking.discard if wanted <= held.cards.keys() else self._lacking.add)(call.call_id)
+        (self._lacking.discard if held.has(wanted) else self._lacking.add)(call.call_id)
         return held.cards
 
     def as_chosen(self, call: LiveCall) -> LiveCall:
@@ -64,6 +81,7 @@ class LiveCards:
         if call.is_nobodys and held.cards:
             found = replace(call, answer="found", customer_ids=tuple(held.cards), customer_id=held.chosen)
             return replace(found, tier=held.tier, match_reason=held.reason)
+        call = held.of_now(call)
         if len(call.customer_ids) < 2 or not held.reason or held.chosen == call.customer_id:
             return call
         return replace(call, customer_id=held.chosen, match_reason=held.reason)
@@ -121,8 +139,22 @@ class LiveCards:
         answer = await self._finder.find(Caller(call.customer_number, trunk=call.trunk), WITHIN_S)
         if not isinstance(answer, Found):
             return _Held({}, tier="nobody" if isinstance(answer, Unknown) else "")
-        cards = {card.customer_id: card for card in answer.candidates if wanted is None or card.customer_id in wanted}
-        return _Held(cards, answer.chosen.customer_id if answer.chosen else None, answer.reason, answer.tier)
+        cards = {card.customer_id: card for card in answer.candidates}
+        merged = await self._merged((wanted or set()) - cards.keys())
+        if wanted is not None:
+            wanted = {merged.get(one, one) for one in wanted}
+            cards = {id: card for id, card in cards.items() if id in wanted}
+        chosen = answer.chosen.customer_id if answer.chosen else None
+        return _Held(cards, chosen, answer.reason, answer.tier, merged)
+
+    async def _merged(self, gone: Collection[int]) -> Mapping[int, int]:
+        """Who these customers are by now whom a lookup does not find any more, as far as that can be asked."""
+        if not gone:
+            return {}
+        try:
+            return await self._store.read(lambda records: merged_into(records, gone), WITHIN_S)
+        except DatabaseGone:
+            return {}
 
     def _keep(self, call_id: str, held: _Held) -> None:
         self._held.pop(call_id, None)

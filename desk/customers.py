@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from typing import Any
 from urllib.parse import urlencode
 
@@ -20,9 +20,10 @@ from desk.sessions import SignedIn, TheReader
 from desk.task_pages import beside_customer
 from desk.views import sight
 from lookup.answers import Caller, Found
+from records.aliases import aliases_of
 from records.customers import CustomerPage, customer_page
 from records.errors import NotFound
-from records.tables import Customer
+from records.tables import Customer, CustomerAlias
 
 pages = APIRouter(include_in_schema=False)
 api = APIRouter(prefix="/api/v1", tags=["customers"])
@@ -41,7 +42,7 @@ async def by_number(desk: Desk, session: SignedIn, number: str, trunk: str = "")
 
 @pages.get("/customers/{customer_id}")
 async def card_page(request: Request, desk: Desk, session: SignedIn, customer_id: int) -> Response:
-    page = await desk.store.read(lambda records: whole(records, customer_id))
+    page, aliases = await desk.store.read(lambda records: _with_aliases(records, customer_id))
     directory = await desk.people.directory()
     history, more_history = await at_a_glance(desk, session.reader, customer_id)
     return await desk.pages.page(
@@ -52,6 +53,7 @@ async def card_page(request: Request, desk: Desk, session: SignedIn, customer_id
         more_history=more_history,
         all=page,
         customer=page.customer,
+        aliases=aliases,
         directory=directory,
         own=own_fields(desk, page.customer, session.reader),
         may_change=bool(desk.layout.kept_seen_by(session.reader.role)),
@@ -63,7 +65,7 @@ async def card_page(request: Request, desk: Desk, session: SignedIn, customer_id
 @api.get("/customers/{customer_id}")
 async def one_json(response: Response, desk: Desk, reader: TheReader, customer_id: int) -> dict[str, Any]:
     """One customer's card, as you may see it. The `ETag` is the version to give with a change."""
-    page = await desk.store.read(lambda records: whole(records, customer_id))
+    page, aliases = await desk.store.read(lambda records: _with_aliases(records, customer_id))
     sees = desk.layout.names_seen_by(reader.role)
     tasks = [
         {"title": task.title, "state": task.state, "due_at": rfc3339(task.due_at)}
@@ -81,8 +83,13 @@ async def one_json(response: Response, desk: Desk, reader: TheReader, customer_i
         for order in page.orders
         if "orders" in sees
     ]
+    also = [
+        {"customer_id": each.old_id, "name": each.name, "source": each.source, "external_id": each.external_id}
+        for each in aliases
+    ]
     response.headers["ETag"] = f'"{page.customer.version}"'
-    return {**customer_facts(page.customer, reader, sees), "orders": orders, "tasks": tasks}
+    facts = customer_facts(page.customer, reader, sees)
+    return {**facts, "orders": orders, "tasks": tasks, "also_known_as": also}
 
 
 def whole(session: Session, customer_id: int) -> CustomerPage:
@@ -91,6 +98,10 @@ def whole(session: Session, customer_id: int) -> CustomerPage:
     if page is None:
         raise NotFound("There is no such customer. The card may have been deleted.")
     return page
+
+
+def _with_aliases(session: Session, customer_id: int) -> tuple[CustomerPage, Sequence[CustomerAlias]]:
+    return whole(session, customer_id), aliases_of(session, customer_id)
 
 
 def customer_facts(customer: Customer, reader: Reader, sees: Collection[str]) -> dict[str, Any]:

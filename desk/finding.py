@@ -142,6 +142,7 @@ async def list_page(request: Request, desk: Desk, session: SignedIn, after: str 
         asked=wanted,
         choices=choices(desk, reader, directory, wanted.values),
         views=views,
+        pick=sight(reader.role).merges and "pick" in request.query_params,
     )
 
 

@@ -22,7 +22,7 @@ from desk.services import Desk, Services
 from desk.sessions import SignedIn, TheReader
 from desk.views import field_views, sight
 from records.custom import OWN
-from records.history import changes_of
+from records.history import MERGED, changes_of
 from records.pages import Page
 from records.tables import CustomerChange
 
@@ -90,7 +90,8 @@ def fields_seen_by(desk: Services, role: str) -> frozenset[str]:
     names: list[str] = [name for name in ("company", "email", "address", "note", "manager") if name in sees]
     names += ["number"] if "numbers" in sees else []
     names += ["debt"] if "debt" in sees and sight(role).amounts else []
-    return frozenset((*ALWAYS, *names, *(OWN + one.name for one in desk.layout.kept_seen_by(role))))
+    every = (*ALWAYS, *names, *(OWN + one.name for one in desk.layout.kept_seen_by(role)))
+    return frozenset((*every, MERGED, *(f"{MERGED}.{name}" for name in every)))
 
 
 def _facts(row: CustomerChange) -> dict[str, Any]:
@@ -112,17 +113,27 @@ def _moments(desk: Services, rows: Sequence[CustomerChange]) -> list[Moment]:
 
 
 def _view(desk: Services, row: CustomerChange) -> ChangeView:
+    if row.field == MERGED and row.before is not None:
+        return ChangeView("Merged", f"{row.before['name']} (no. {row.before['customer_id']})", "is this customer now")
+    if row.field.startswith(f"{MERGED}."):
+        name = row.field.removeprefix(f"{MERGED}.")
+        return ChangeView(f"{label_of(desk, name)} of the other", text_of(desk, name, row.before), "was not kept")
+    before, after = (text_of(desk, row.field, value) for value in (row.before, row.after))
+    return ChangeView(label_of(desk, row.field), before, after)
+
+
+def label_of(desk: Services, field: str) -> str:
+    """What a field of `records.history` is called."""
     own = {OWN + one.name: one.label for one in desk.layout.fields if one.kept}
-    label = own.get(row.field) or (desk.layout.label(row.field) if _is_renamed(desk, row.field) else CALLED[row.field])
-    return ChangeView(label, _text(desk, row.field, row.before), _text(desk, row.field, row.after))
+    return own.get(field) or (desk.layout.label(field) if _is_renamed(desk, field) else CALLED[field])
 
 
 def _is_renamed(desk: Services, name: str) -> bool:
     return any(one.name == name and one.field.label for one in desk.layout.fields)
 
 
-def _text(desk: Services, field: str, value: Any) -> str:
-    """A value for the screen."""
+def text_of(desk: Services, field: str, value: Any) -> str:
+    """A value of a field of `records.history` for the screen."""
     if value is None:
         return ""
     if field == "photo":

@@ -15,6 +15,7 @@ from desk.services import Desk, Services
 from desk.sessions import SignedIn
 from lookup.links import Kind, Link, make, read
 from records import customers
+from records.aliases import id_of_now
 from records.errors import NotFound
 from records.photos import SIZES, photo_path
 from records.tables import Customer
@@ -68,7 +69,8 @@ async def _allowed(desk: Services, token: str, kind: Kind) -> tuple[Link | None,
     if link is None or link.kind != kind:
         return None, None
     customer_id = link.customer_id
-    return link, await desk.store.read(lambda records: customers.customer(records, customer_id))
+    found = await desk.store.read(lambda records: customers.customer(records, id_of_now(records, customer_id)))
+    return link, found
 
 
 def _picture(desk: Services, name: str, side: int) -> Response:

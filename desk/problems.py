@@ -12,6 +12,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, PlainTextResponse, RedirectResponse, Response
 from starlette.exceptions import HTTPException
 
+from desk.moved import moved
 from desk.services import services_of
 from lookup.breaker import StoreGone
 from records.errors import Conflict, DatabaseGone, NotFound, Refused, Unfit
@@ -55,7 +56,7 @@ def install(app: FastAPI) -> None:
 
     @app.exception_handler(NotFound)
     async def absent(request: Request, error: Exception) -> Response:
-        return answer(request, 404, str(error))
+        return await moved(request, problem) or answer(request, 404, str(error))
 
     @app.exception_handler(Refused)
     async def not_so(request: Request, error: Exception) -> Response:

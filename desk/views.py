@@ -39,13 +39,14 @@ class Sight:
     routing: bool = False  # may say who rings
     face: bool = False  # may give the desk the company's name, logo and colour
     people: bool = False  # may enter people, change them and switch them off
+    merges: bool = False  # may make one customer of two
 
 
 def sight(role: str) -> Sight:
     """An unknown role sees the least."""
     return {
         "agent": Sight(amounts=True, team=False),
-        "supervisor": Sight(amounts=True, team=True, imports=True, blocks=True),
+        "supervisor": Sight(amounts=True, team=True, imports=True, blocks=True, merges=True),
         "administrator": Sight(
             amounts=True,
             team=True,
@@ -55,6 +56,7 @@ def sight(role: str) -> Sight:
             routing=True,
             face=True,
             people=True,
+            merges=True,
         ),
     }.get(role, Sight(amounts=False, team=False))
 

@@ -19,6 +19,7 @@ from sqlalchemy.dialects.postgresql import insert as postgres_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 from sqlalchemy.orm import Session, selectinload
 
+from records.aliases import merged_into
 from records.facts import NOT_ALL_HEARD, CallFacts, LegFacts
 from records.pages import Page, at_most, cursor, values_of
 from records.tables import CallLeg, CallRow, Change, Customer, Endpoint, User
@@ -37,14 +38,14 @@ def write_calls(session: Session, calls: Iterable[CallFacts]) -> frozenset[str]:
     A customer who was found by a newer version, or linked by hand, is not taken away by facts without one. An end that
     was heard is not taken back, neither by facts without an end nor by those of whoever did not hear it.
     """
-    news = _folded(calls)
+    news = _of_now(session, _folded(calls))
     if not news:
         return frozenset()
     spoke_to = {facts.customer_id for facts in news if facts.answered_ms and facts.customer_id}
     before = _who_spoke_last(session, spoke_to)
-    customers, people = _known_customers(session, news), _only_people(session, news)
+    people = _only_people(session, news)
     connection, dialect = session.connection(), session.get_bind().dialect.name
-    rows = [_row(facts, customers, people) for facts in news]
+    rows = [_row(facts, people) for facts in news]
     written = frozenset(connection.execute(_upsert_call(dialect), rows).scalars())
     legs = [_leg(facts.call_id, leg) for facts in news if facts.call_id in written for leg in facts.legs]
     if legs:
@@ -65,6 +66,19 @@ def _folded(calls: Iterable[CallFacts]) -> list[CallFacts]:
         before = folded.get(facts.call_id)
         folded[facts.call_id] = facts if before is None else _newer(before, facts)
     return [folded[call_id] for call_id in sorted(folded)]
+
+
+def _of_now(session: Session, calls: list[CallFacts]) -> list[CallFacts]:
+    """With customers who are there: without those who were deleted while the facts lay in the journal, and with those
+    whom they have become who were merged.
+    """
+    ids = {facts.customer_id for facts in calls if facts.customer_id}
+    if not ids:
+        return calls
+    held = select(Customer.id).where(Customer.id.in_(ids)).order_by(Customer.id)
+    there = set(session.scalars(held.with_for_update(read=True, key_share=True)))  # until these calls are theirs
+    now = {**{customer_id: customer_id for customer_id in there}, **merged_into(session, ids - there)}
+    return [replace(facts, customer_id=now.get(facts.customer_id or 0)) for facts in calls]
 
 
 def _newer(before: CallFacts, facts: CallFacts) -> CallFacts:
@@ -152,7 +166,7 @@ def _upsert_leg(dialect: str) -> Any:
     )
 
 
-def _row(facts: CallFacts, customers: Collection[int], people: Mapping[tuple[str, str], int]) -> dict[str, Any]:
+def _row(facts: CallFacts, people: Mapping[tuple[str, str], int]) -> dict[str, Any]:
     return {
         "call_id": facts.call_id,
         "node": facts.node,
@@ -172,7 +186,7 @@ def _row(facts: CallFacts, customers: Collection[int], people: Mapping[tuple[str
         "shown_name": _text(facts.shown_name),
         "called_number": _text(facts.called_number),
         "trunk": _text(facts.trunk),
-        "customer_id": facts.customer_id if facts.customer_id in customers else None,
+        "customer_id": facts.customer_id,
         "tier": facts.tier,
         "reason": _text(facts.reason),
         "answered_by_id": people.get((facts.node, facts.answered_endpoint)),
@@ -208,12 +222,6 @@ def moment(ms: int) -> datetime:
 
 def _moment_or_none(ms: int) -> datetime | None:
     return moment(ms) if ms else None
-
-
-def _known_customers(session: Session, calls: Iterable[CallFacts]) -> frozenset[int]:
-    """Without those who were deleted while the facts lay in the journal."""
-    ids = {facts.customer_id for facts in calls if facts.customer_id}
-    return frozenset(session.scalars(select(Customer.id).where(Customer.id.in_(ids)))) if ids else frozenset()
 
 
 def _only_people(session: Session, calls: Iterable[CallFacts]) -> dict[tuple[str, str], int]:

@@ -14,6 +14,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, and_, delete, func, or_, select, update
 from sqlalchemy.orm import Session, selectinload
 
+from records.aliases import fresh_id
 from records.calls import calls_of_customer
 from records.custom import OWN, with_values
 from records.errors import Conflict, NotFound, Refused
@@ -96,6 +97,7 @@ def new_customer(
     """`add_customer` without its second half: for many at once, which `settle` then writes together."""
     now = datetime.now(UTC)
     customer = Customer(name="", source="", created_by_id=created_by_id, created_at=now, updated_at=now)
+    customer.id = fresh_id(session) or customer.id
     _apply(session, customer, {"name": name, **fields})
     for item in numbers:
         raw, label = (item, "") if isinstance(item, str) else item

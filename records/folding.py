@@ -12,7 +12,7 @@ import unicodedata
 
 from anyascii import anyascii
 
-FOLD_VERSION = 1
+FOLD_VERSION = 2
 """Grows when a rule here changes what is stored, so that what is stored can be made again."""
 
 GAP = "  "

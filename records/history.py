@@ -18,6 +18,9 @@ from records.custom import OWN
 from records.pages import Page, at_most, cursor, values_of
 from records.tables import Customer, CustomerChange, NumberRange, PhoneNumber, User
 
+MERGED = "merged"
+"""The other one, when two became one; after it and a dot stands a field of theirs whose value was not kept."""
+
 PLAIN = ("external_id", "name", "company", "email", "address", "note", "photo")
 
 
@@ -57,6 +60,26 @@ def note_number(
     if was and label_before is not None:
         was["label"] = label_before
     _add(session, customer_id, "number", was, now, by_id, datetime.now(UTC))
+
+
+def note_merge(
+    session: Session,
+    customer_id: int,
+    other_id: int,
+    name: str,
+    lost: Mapping[str, Any],
+    numbers: Collection[PhoneNumber],
+    by_id: int | None,
+) -> None:
+    """Another customer was merged into this one; `lost`: values of theirs that were not kept, and `numbers` that both
+    had, with the labels that were not.
+    """
+    now = datetime.now(UTC)
+    _add(session, customer_id, MERGED, {"customer_id": other_id, "name": name}, None, by_id, now)
+    for field in sorted(lost):
+        _add(session, customer_id, f"{MERGED}.{field}", lost[field], None, by_id, now)
+    for number in numbers:
+        _add(session, customer_id, f"{MERGED}.number", _number(number), None, by_id, now)
 
 
 def changes_of(

@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from sqlalchemy import ColumnElement, and_, or_, select
 from sqlalchemy.orm import Session, selectinload
 
+from records.aliases import id_of_now
 from records.errors import Refused
 from records.pages import Page, at_most, cursor, values_of
 from records.rows import row
@@ -37,7 +38,7 @@ def add_note(
     if customer_id is None and not call_id:
         raise Refused("a note belongs to a customer or to a call")
     if customer_id is not None:
-        row(session, Customer, customer_id, "customer")
+        customer_id = row(session, Customer, id_of_now(session, customer_id), "customer").id
     note = Note(
         customer_id=customer_id, call_id=call_id, user_id=user_id, text=written, created_at=at or datetime.now(UTC)
     )

@@ -9,6 +9,7 @@ are folded in Python, and a program that writes in SQL must never need what only
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
+from hashlib import blake2b
 from typing import Any
 
 import orjson
@@ -30,7 +31,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session, SessionTransaction
 
 from records.folding import FOLD_VERSION, LONGEST, choice, digits, fold, latin, stored
-from records.tables import Customer, CustomerSearch, NumberRange, Order, PhoneNumber, Task
+from records.tables import Customer, CustomerAlias, CustomerSearch, NumberRange, Order, PhoneNumber, Task
 
 AT_ONCE = 500
 MOST_ORDERS = 100  # of one customer, the newest
@@ -66,6 +67,7 @@ _PARTS = union_all(
     _part("range", NumberRange, NumberRange.prefix),
     _part("order", Order, Order.number),
     _part("task", Task, Task.state).where(Task.state == "open"),
+    _part("alias", CustomerAlias, CustomerAlias.name, func.coalesce(CustomerAlias.external_id, _NOTHING)),
 )
 
 
@@ -134,7 +136,7 @@ def _wanted(connection: Connection, customer_ids: Sequence[int]) -> dict[int, tu
         one.id: (
             one.id,
             fold(one.name)[:LONGEST],
-            stored(one.name, latin(one.name), one.external_id or ""),
+            stored(one.name, latin(one.name), one.external_id or "", *_earlier(parts.get((one.id, "alias"), ()))),
             stored(one.company, latin(one.company)),
             stored(one.email),
             stored(*_digits(parts.get((one.id, "number"), ())), *_digits(parts.get((one.id, "range"), ()))),
@@ -145,9 +147,22 @@ def _wanted(connection: Connection, customer_ids: Sequence[int]) -> dict[int, tu
             one.debt_minor > 0,
             (one.id, "task") in parts,
             FOLD_VERSION,
+            _mark(fold(one.name), fold(one.company)),
+            _mark(fold(one.email)) if one.email else None,
         )
         for one in connection.execute(_CUSTOMERS, {"ids": customer_ids})
     }
+
+
+def _earlier(aliases: Sequence[tuple[str, str]]) -> Iterator[str]:
+    """Names and ids of those who were merged into a customer."""
+    for name, external_id in aliases:
+        yield from (name, latin(name), external_id)
+
+
+def _mark(*texts: str) -> int:
+    """A number that is the same for the same texts, as short as an index wants it."""
+    return int.from_bytes(blake2b("\0".join(texts).encode(), digest_size=8).digest(), signed=True)
 
 
 def _digits(numbers: Sequence[tuple[str, str]]) -> Iterator[str]:
@@ -177,7 +192,7 @@ def _take_note(session: Session, _: Any) -> None:
     for one in (*session.new, *session.dirty, *session.deleted):
         if isinstance(one, Customer):
             note(session, {one.id})
-        elif isinstance(one, PhoneNumber | NumberRange | Order | Task) and one.customer_id is not None:
+        elif isinstance(one, PhoneNumber | NumberRange | Order | Task | CustomerAlias) and one.customer_id is not None:
             note(session, {one.customer_id})
 
 

@@ -288,13 +288,16 @@ class Customer(Base):
 
 class PhoneNumber(Base):
     __tablename__ = "phone_numbers"
-    __table_args__ = (UniqueConstraint("customer_id", "match_key", "ext"),)
+    __table_args__ = (
+        UniqueConstraint("customer_id", "match_key", "ext"),
+        Index("ix_phone_numbers_match_key", "match_key", "customer_id"),  # says alone who shares a number
+    )
 
     id: Mapped[int] = mapped_column(primary_key=True)
     customer_id: Mapped[int] = mapped_column(ForeignKey("customers.id", ondelete="CASCADE"))
     raw: Mapped[str]  # as a person typed it
     e164: Mapped[str | None]  # as shown and dialled; None: could not be read
-    match_key: Mapped[str | None] = mapped_column(index=True)  # as compared: E.164 folded by the country's rules
+    match_key: Mapped[str | None]  # as compared: E.164 folded by the country's rules
     nsn_tail: Mapped[str | None] = mapped_column(index=True)  # last nine digits of the national number
     label: Mapped[str] = mapped_column(default="")  # work, mobile, home ...
     ext: Mapped[str] = mapped_column(default="")
@@ -378,12 +381,14 @@ class CustomerSearch(Base):
             sqlite_where=text("open_task = 1"),
             postgresql_where=text("open_task"),
         ),
+        Index("ix_customer_search_name_mark", "name_mark", "customer_id"),
+        Index("ix_customer_search_email_mark", "email_mark", "customer_id"),
     )
 
     customer_id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
     name: Mapped[str] = mapped_column(String().with_variant(String(collation="C"), "postgresql"))  # folded
     # Words between two spaces, see `records.folding`. What a role may not see stands apart from what it may.
-    names: Mapped[str]  # of the name, also in Latin letters, and the external id
+    names: Mapped[str]  # of the name, also in Latin letters, and the external id; of those merged into them too
     company: Mapped[str]
     email: Mapped[str]
     numbers: Mapped[str]  # digits of each, as shown and as typed
@@ -394,6 +399,9 @@ class CustomerSearch(Base):
     owes: Mapped[bool]
     open_task: Mapped[bool]
     rules: Mapped[int]  # version of the rules that made this row
+    # Equal where two may be the same: name and company together, and the address of mail. None: there is none.
+    name_mark: Mapped[int | None] = mapped_column(BigInteger)
+    email_mark: Mapped[int | None] = mapped_column(BigInteger)
 
 
 class SavedView(Base):
@@ -702,3 +710,41 @@ class SourceFile(Base):
     name: Mapped[str] = mapped_column(primary_key=True)
     mark: Mapped[str]  # changes with the file; empty: to be read again in any case
     external_ids: Mapped[str]  # JSON: whom it holds
+
+
+class CustomerAlias(Base):
+    """As whom a customer was known before two became one: here by an id, to a source or a file by its own.
+
+    Rows of sources and files that mean this one go on to the customer: what they say otherwise than `told`.
+    """
+
+    __tablename__ = "customer_aliases"
+    __table_args__ = (UniqueConstraint("source", "external_id"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    # The id of the customer who is gone; None: the customer's own alias, who came from a source and is kept here now.
+    old_id: Mapped[int | None] = mapped_column(unique=True)
+    customer_id: Mapped[int] = mapped_column(ForeignKey("customers.id", ondelete="CASCADE"), index=True)
+    source: Mapped[str]
+    external_id: Mapped[str | None]
+    name: Mapped[str]
+    told: Mapped[dict[str, Any]] = mapped_column(  # fields and numbers, as `records.intake.rules.Owner` has them
+        JSON().with_variant(JSONB(), "postgresql")
+    )
+    by_id: Mapped[int | None] = mapped_column(ForeignKey("users.id", ondelete="SET NULL"), index=True)
+    at: Mapped[datetime]
+
+    by: Mapped[User | None] = relationship()
+
+
+class CardSeen(Base):
+    """Who saw which customer's card, by what, once in an hour. No foreign keys: it outlives the customer."""
+
+    __tablename__ = "cards_seen"
+    __table_args__ = (Index("ix_cards_seen_at", "at"), Index("ix_cards_seen_user", "user_id", "at"))
+
+    customer_id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    hour: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)  # since the epoch
+    user_id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)  # 0: a phone, by a signed address
+    way: Mapped[str] = mapped_column(primary_key=True)  # page | call | api | file
+    at: Mapped[datetime]  # the first time in that hour

@@ -15,6 +15,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, and_, literal_column, or_, select, true, update
 from sqlalchemy.orm import Session, selectinload
 
+from records.aliases import id_of_now
 from records.errors import Conflict, NotFound, Refused
 from records.pages import Page, at_most, cursor, values_of
 from records.rows import row
@@ -57,7 +58,7 @@ def add_task(
 ) -> tuple[Task, Touched]:
     """A new open task. Raises Refused without a title, NotFound."""
     if customer_id is not None:
-        row(session, Customer, customer_id, "customer")
+        customer_id = row(session, Customer, id_of_now(session, customer_id), "customer").id
     _may_have(session, user_id)
     task = Task(
         title=_title(title),
@@ -90,7 +91,7 @@ def change_task(
     if "title" in news:
         news["title"] = _title(news["title"])
     if news.get("customer_id") is not None:
-        row(session, Customer, news["customer_id"], "customer")
+        news["customer_id"] = row(session, Customer, id_of_now(session, news["customer_id"]), "customer").id
     if "user_id" in news:
         _may_have(session, news["user_id"])
     customers = {task.customer_id, news.get("customer_id")} - {None}

@@ -192,7 +192,7 @@ def touched_by(owners: Sequence[Owner]) -> Touched:
     return Touched(
         frozenset(number.match_key for number in numbers if number.match_key and not number.open_digits),
         frozenset(number.tail for number in numbers if number.tail),
-        frozenset(owner.id for owner in owners),
+        frozenset(owner.customer_id for owner in owners),
         frozenset((number.match_key, number.open_digits) for number in numbers if number.open_digits),
     )
 

@@ -84,11 +84,22 @@ class Wanted(msgspec.Struct, frozen=True, array_like=True):
 
 
 class Owner(msgspec.Struct, eq=False):
-    """A customer as known so far. `id` 0: not written yet."""
+    """A customer as known so far. `id` 0: not written yet.
+
+    One who was merged into another is an owner too, of an id below 0: with what was last told of them, so that what a
+    row says otherwise is found, and with the customer it then goes on to. Only a row with their id or their name
+    means them.
+    """
 
     id: int
     fields: dict[str, Any]  # all of FIELDS, and OWN ones that have a value
     numbers: list[Number]
+    merged_into: int = 0  # id of a customer; 0: nobody
+
+    @property
+    def customer_id(self) -> int:
+        """Whose page shows it."""
+        return self.merged_into or self.id
 
     @property
     def external_id(self) -> str | None:
@@ -430,6 +441,7 @@ class _Planning:
         namesakes = [owner for owner in owners if owner.name.casefold() == one.name.casefold()]
         if namesakes:
             return namesakes[0]
+        owners = [owner for owner in owners if not owner.merged_into]
         free = [owner for owner in owners if not self._is_claimed(owner)]
         if external_id or not free:
             return None

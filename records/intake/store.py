@@ -29,15 +29,18 @@ from sqlalchemy import cast as cast_to
 from sqlalchemy.orm import Session
 
 from records import search_rows
+from records.aliases import fresh_id
 from records.custom import OWN
 from records.customers import adopt_calls
+from records.intake import aliases
 from records.intake.rules import FIELDS, Change, Number, Owner, Plan, Wanted, digest, own_values
-from records.tables import Base, Customer, ImportedCustomer, NumberRange, PhoneNumber
+from records.tables import Base, Customer, CustomerAlias, ImportedCustomer, NumberRange, PhoneNumber
 from records.tables import Change as Noted
 
 CUSTOMERS: Any = Customer.__table__
 NUMBERS: Any = PhoneNumber.__table__
 RANGES: Any = NumberRange.__table__
+ALIASES: Any = CustomerAlias.__table__
 
 _FIELDS = [CUSTOMERS.c[name] for name in FIELDS]
 _NUMBER = [NUMBERS.c[name] for name in ("raw", "label", "e164", "match_key", "nsn_tail", "ext", "norm_version")]
@@ -66,13 +69,17 @@ def owners_meant(session: Session, wanted: Sequence[Wanted]) -> dict[int, Owner]
         ids |= set(
             session.scalars(select(CUSTOMERS.c.id).where(_among(session, CUSTOMERS.c.external_id, external_ids)))
         )
-    return owners(session, ids)
+    merged = _among(session, ALIASES.c.customer_id, ids)
+    if external_ids:
+        merged |= _among(session, ALIASES.c.external_id, external_ids)
+    return {**aliases.merged(session, "", merged), **owners(session, ids)}
 
 
 def owners_in(session: Session, source: str, external_ids: Collection[str]) -> dict[int, Owner]:
-    """The customers of a source with these ids, in the order of ours."""
+    """The customers of a source with these ids, in the order of ours; those who were merged come first."""
     mine = (CUSTOMERS.c.source == source, _among(session, CUSTOMERS.c.external_id, external_ids))
-    return owners(session, set(session.scalars(select(CUSTOMERS.c.id).where(*mine))), source)
+    there = owners(session, set(session.scalars(select(CUSTOMERS.c.id).where(*mine))), source)
+    return {**aliases.merged(session, source, _among(session, ALIASES.c.external_id, external_ids)), **there}
 
 
 def customers_of(session: Session, source: str, after: int, most: int) -> dict[int, str]:
@@ -145,11 +152,12 @@ def write(session: Session, plan: Plan, import_id: int | None, by_id: int | None
             for owner in plan.added
         ],
     )
-    changes = ((change.owner.id, change.after) for change in plan.changes.values())
-    set_fields(session, changes, version=CUSTOMERS.c.version + 1, updated_at=now)
-    _take_out(session, plan.changes.values())
+    changes = _changes_of_customers(session, plan)
+    fields = ((change.owner.id, change.after) for change in changes)
+    set_fields(session, fields, version=CUSTOMERS.c.version + 1, updated_at=now)
+    _take_out(session, changes)
     numbers = [(owner.id, number) for owner in plan.added for number in owner.numbers]
-    numbers += [(change.owner.id, number) for change in plan.changes.values() for number in change.numbers]
+    numbers += [(change.owner.id, number) for change in changes for number in change.numbers]
     _put_in(
         session,
         PhoneNumber,
@@ -166,9 +174,7 @@ def write(session: Session, plan: Plan, import_id: int | None, by_id: int | None
         ("customer_id", "raw", "label", "prefix", "open_digits", "norm_version"),
         [(owner_id, n.raw, n.label, n.match_key, n.open_digits, n.rules) for owner_id, n in numbers if n.open_digits],
     )
-    search_rows.note(
-        session, [owner.id for owner in plan.added] + [change.owner.id for change in plan.changes.values()]
-    )
+    search_rows.note(session, [owner.id for owner in plan.added] + [change.owner.id for change in changes])
     adopt_calls(
         session,
         {number.match_key for _, number in numbers if number.match_key and not number.open_digits},
@@ -181,9 +187,20 @@ def write(session: Session, plan: Plan, import_id: int | None, by_id: int | None
             ("import_id", "customer_id", "mark", "change", "kept"),
             [
                 *((import_id, owner.id, digest(owner), "", "") for owner in plan.added),
-                *((import_id, change.owner.id, "", _told(change), "") for change in plan.changes.values()),
+                *((import_id, change.owner.id, "", _told(change), "") for change in changes),
             ],
         )
+
+
+def _changes_of_customers(session: Session, plan: Plan) -> list[Change]:
+    """Those of whoever was merged go on to the customers they have become."""
+    ours = [change for change in plan.changes.values() if not change.owner.merged_into]
+    merged = [change for change in plan.changes.values() if change.owner.merged_into]
+    if not merged:
+        return ours
+    customers = {change.owner.id: change.owner for change in ours}
+    lacking = {change.owner.merged_into for change in merged} - customers.keys()
+    return ours + aliases.go_on(session, merged, {**owners(session, lacking), **customers})
 
 
 def set_fields(session: Session, changes: Iterable[tuple[int, Mapping[str, Any]]], **also: Any) -> None:
@@ -231,7 +248,7 @@ def _among(session: Session, column: Any, values: Collection[Any]) -> ColumnElem
 
 def _new_ids(session: Session, count: int) -> Iterable[int]:
     if session.get_bind().dialect.name == "sqlite":  # nobody else writes now
-        first = (session.scalar(select(func.max(CUSTOMERS.c.id))) or 0) + 1
+        first = fresh_id(session) or (session.scalar(select(func.max(CUSTOMERS.c.id))) or 0) + 1
         return range(first, first + count)
     given = text("SELECT nextval(pg_get_serial_sequence('customers', 'id')) FROM generate_series(1, :count)")
     return sorted(session.scalars(given, {"count": count}))

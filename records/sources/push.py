@@ -58,13 +58,13 @@ def put(session: Session, source: str, wanted: Wanted, row: Row, currency: str) 
     store.write(session, made, None, None, source)
     known.added, known.changed, known.removed = len(made.added), made.changed, 0
     (owner,) = made.claimed
-    return Put(owner.id, bool(made.added), bool(made.changed), mark(owner, fields))
+    return Put(owner.customer_id, bool(made.added), bool(made.changed), mark(owner, fields))
 
 
 def drop(session: Session, source: str, external_id: str) -> bool:
-    """Whether there was such a customer."""
+    """Whether there was such a customer. One who was merged into another is kept here, and stays."""
     known = _heard(session, source)
-    ids = [*store.owners_in(session, source, [external_id])]
+    ids = [owner.id for owner in store.owners_in(session, source, [external_id]).values() if not owner.merged_into]
     store.remove(session, source, ids)
     known.added, known.changed, known.removed = 0, 0, len(ids)
     return bool(ids)

@@ -34,6 +34,10 @@ PAGES = (
     "/sources",
     "/me/preferences",
     "/company",
+    "/customers?pick=two",
+    "/customers/duplicates",
+    "/customers/{rithy}/merge?q=sok",
+    "/customers/{rithy}/merge?other={shared[0]}",
     "/no-such-page",
 )
 
@@ -60,7 +64,8 @@ async def test_axe_finds_nothing_on_any_page(office: Office, design: str, scheme
     assert sent.ok
     found: dict[str, list[str]] = {}
     for path in PAGES:
-        answer = await boss.page.goto(office.address + path.format(rithy=office.people.rithy))
+        where = path.format(rithy=office.people.rithy, shared=office.people.shared)
+        answer = await boss.page.goto(office.address + where)
         assert answer is not None
         assert answer.status == (404 if path == "/no-such-page" else 200), path
         if faults := await faults_of(boss.page):
