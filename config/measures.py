@@ -124,4 +124,5 @@ FIGURES: Mapping[str, Figure] = {
     "ringcard_desk_live_up": Figure("gauge", "1 while notices of calls arrive at the desk."),
     "ringcard_desk_notices_total": Figure("counter", "Notices that arrived at the desk."),
     "ringcard_desk_sent_total": Figure("counter", "Events that were given to browsers."),
+    "ringcard_desk_seen_lost_total": Figure("counter", "Looks at a customer's card that could not be noted."),
 }

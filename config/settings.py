@@ -155,6 +155,7 @@ class Desk:
     session_hours: int = 12
     second_factor: tuple[str, ...] = ()  # roles that must have one
     link_minutes: int = 10  # how long a card link given to a phone works
+    seen_days: int = 365  # how long it is kept who saw a customer's card
     pop_up: PopUp = "ringing"  # of who chose nothing else on their page of preferences
     dialplan_token: str = ""  # for GET /dialplan/...; empty: made at first start, kept in data_dir
     dialplan_token_file: str = ""

@@ -48,6 +48,8 @@ class Audience:
         call = self.desk.cards.as_chosen(call)
         card = call_view(call, cards, self.reader, directory, self._sheet(call, cards, directory))
         team = team_view(call, cards, self.reader, directory)
+        if card:
+            self.desk.seen.note(self.reader.user_id, (one.customer_id for one in card.customers), "call")
         return Shown(call.call_id, call.version, card, team) if card or team else None
 
     async def show_all(self, calls: Iterable[LiveCall]) -> list[Shown]:

@@ -40,6 +40,7 @@ async def lookup(desk: Desk, reader: TheReader, number: str, trunk: str = "", pr
         result["number"] = asdict(answer.number)
     if isinstance(answer, Found):
         sheet = Sheet(desk.layout, _at_hand(desk, reader, answer))
+        desk.seen.note(reader.user_id, (card.customer_id for card in answer.candidates), "api")
         result |= {
             "reason": reason_for(reader, answer.reason, answer.candidates, sheet),
             "tier": answer.tier,

@@ -39,6 +39,7 @@ from desk import (
     reminders,
     routing,
     second_factor,
+    seen_pages,
     sign_in,
     sources,
     staff_api,
@@ -60,6 +61,7 @@ from desk.pages import STATIC, Pages
 from desk.parts import DeskParts
 from desk.presence import Presence
 from desk.queries import Queries
+from desk.seen import Seen
 from desk.services import Services
 from desk.sessions import Sessions
 from desk.store import Store
@@ -114,6 +116,8 @@ ROUTERS = (
     dialplan.router,
     health.router,
     metrics.router,
+    seen_pages.pages,
+    seen_pages.api,
 )
 
 
@@ -160,7 +164,8 @@ def _services(parts: DeskParts) -> Services:
     pages = Pages(parts, layout)
     presence = Presence(store, parts.settings.routing.presence == "desk")
     faces = Faces(store, parts.settings)
-    rooms = (parts, store, people, hub, layout, cards, queries, sessions, pages, presence, faces)
+    seen = Seen(store, parts.settings.desk.seen_days, parts.clock)
+    rooms = (parts, store, people, hub, layout, cards, queries, sessions, pages, presence, faces, seen)
     return Services(*rooms, parts.clock())
 
 
@@ -168,7 +173,7 @@ def _services(parts: DeskParts) -> Services:
 async def _life(app: FastAPI) -> AsyncIterator[None]:
     services: Services = app.state.services
     services.hub.start()
-    work = (services.cards.mend(), services.presence.keep(), services.sessions.keep())
+    work = (services.cards.mend(), services.presence.keep(), services.sessions.keep(), services.seen.keep())
     tasks = [asyncio.create_task(each) for each in work]
     try:
         yield
@@ -178,5 +183,6 @@ async def _life(app: FastAPI) -> AsyncIterator[None]:
         await asyncio.gather(*tasks, return_exceptions=True)
         await services.queries.close()
         await services.hub.stop()
+        await services.seen.write()
         await services.store.close()
         app.state.door.hashing.shutdown(wait=False, cancel_futures=True)

@@ -15,6 +15,7 @@ from desk.formats import rfc3339
 from desk.history import at_a_glance
 from desk.note_pages import notes_beside
 from desk.people import Reader
+from desk.seen_pages import seen_beside
 from desk.services import Desk
 from desk.sessions import SignedIn, TheReader
 from desk.task_pages import beside_customer
@@ -45,6 +46,7 @@ async def card_page(request: Request, desk: Desk, session: SignedIn, customer_id
     page, aliases = await desk.store.read(lambda records: _with_aliases(records, customer_id))
     directory = await desk.people.directory()
     history, more_history = await at_a_glance(desk, session.reader, customer_id)
+    desk.seen.note(session.reader.user_id, [customer_id], "page")
     return await desk.pages.page(
         request,
         session,
@@ -57,6 +59,7 @@ async def card_page(request: Request, desk: Desk, session: SignedIn, customer_id
         directory=directory,
         own=own_fields(desk, page.customer, session.reader),
         may_change=bool(desk.layout.kept_seen_by(session.reader.role)),
+        **await seen_beside(desk, session.reader, customer_id),
         **await beside_customer(desk, session),
         **await notes_beside(desk, session.reader, customer_id),
     )
@@ -87,6 +90,7 @@ async def one_json(response: Response, desk: Desk, reader: TheReader, customer_i
         {"customer_id": each.old_id, "name": each.name, "source": each.source, "external_id": each.external_id}
         for each in aliases
     ]
+    desk.seen.note(reader.user_id, [customer_id], "api")
     response.headers["ETag"] = f'"{page.customer.version}"'
     facts = customer_facts(page.customer, reader, sees)
     return {**facts, "orders": orders, "tasks": tasks, "also_known_as": also}

@@ -113,6 +113,7 @@ async def save_new(request: Request, desk: Desk, session: SignedIn) -> Response:
 async def edit_form(request: Request, desk: Desk, session: SignedIn, customer_id: int) -> Response:
     found = await desk.store.read(lambda records: one(records, customer_id))
     shown = _shown(found, rules_for(desk, session.reader))
+    desk.seen.note(session.reader.user_id, [customer_id], "page")
     return await _form(request, desk, session, found, shown, shown, found.version)
 
 

@@ -51,13 +51,16 @@ async def late_fields(desk: Desk, session: SignedIn, customer_id: int) -> HTMLRe
     """The part of the customer's page that queries fill, once they have."""
     found = await desk.store.read(lambda records: _one(records, customer_id))
     own = await all_own_fields(desk, found, session.reader)
+    desk.seen.note(session.reader.user_id, [customer_id], "page")
     may_change = bool(desk.layout.kept_seen_by(session.reader.role))
     return HTMLResponse(desk.pages.piece("customer_fields.html", customer=found, own=own, may_change=may_change))
 
 
 @pages.get("/customers/{customer_id}/fields")
 async def form(request: Request, desk: Desk, session: SignedIn, customer_id: int) -> Response:
-    return await _form(request, desk, session, await desk.store.read(lambda records: _one(records, customer_id)))
+    found = await desk.store.read(lambda records: _one(records, customer_id))
+    desk.seen.note(session.reader.user_id, [customer_id], "page")
+    return await _form(request, desk, session, found)
 
 
 @pages.post("/customers/{customer_id}/fields")
@@ -88,7 +91,9 @@ async def fields_json(desk: Desk, reader: TheReader, customer_id: int) -> JSONRe
 
     The `ETag` is the version to give with a change.
     """
-    return await _fields(desk, await desk.store.read(lambda records: _one(records, customer_id)), reader)
+    found = await desk.store.read(lambda records: _one(records, customer_id))
+    desk.seen.note(reader.user_id, [customer_id], "api")
+    return await _fields(desk, found, reader)
 
 
 @api.patch("/customers/{customer_id}/fields")

@@ -188,6 +188,7 @@ async def list_json(
     found = await desk.store.read(lambda records: _find(desk, reader, records, wanted, after, limit))
     sees = desk.layout.names_seen_by(reader.role)
     items = [customer_facts(customer, reader, sees) for customer in found.items]
+    desk.seen.note(reader.user_id, (customer.id for customer in found.items), "api")
     return {"items": items, "next": found.next, "nearly": found.nearly}
 
 

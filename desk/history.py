@@ -58,6 +58,7 @@ async def page(request: Request, desk: Desk, session: SignedIn, customer_id: int
     found = await desk.store.read(lambda records: one(records, customer_id))
     rows = await _rows(desk, session.reader, customer_id, after, SHOWN)
     moments = _moments(desk, rows.items)
+    desk.seen.note(session.reader.user_id, [customer_id], "page")
     return await desk.pages.page(
         request, session, "history.html", customer=found, history=moments, next=rows.next, after=after
     )
@@ -70,6 +71,7 @@ async def listed(
     """Who changed what, the newest first: each field as it was before and after; null is nothing."""
     await desk.store.read(lambda records: one(records, customer_id))
     rows = await _rows(desk, reader, customer_id, after, limit)
+    desk.seen.note(reader.user_id, [customer_id], "api")
     return {"items": [_facts(row) for row in rows.items], "next": rows.next}
 
 

@@ -232,6 +232,7 @@ async def _side_by_side(
     status: int = 200,
 ) -> Response:
     seen = fields_seen_by(desk, session.reader.role)
+    desk.seen.note(session.reader.user_id, [two.this.id, two.other.id], "page")
     rows = [
         {
             "name": each.name,

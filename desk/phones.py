@@ -18,6 +18,7 @@ from records import customers
 from records.aliases import id_of_now
 from records.errors import NotFound
 from records.photos import SIZES, photo_path
+from records.seen import A_PHONE
 from records.tables import Customer
 
 router = APIRouter(include_in_schema=False)
@@ -70,6 +71,8 @@ async def _allowed(desk: Services, token: str, kind: Kind) -> tuple[Link | None,
         return None, None
     customer_id = link.customer_id
     found = await desk.store.read(lambda records: customers.customer(records, id_of_now(records, customer_id)))
+    if found and kind != "photo":
+        desk.seen.note(A_PHONE, [found.id], "file")
     return link, found
 
 

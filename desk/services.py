@@ -18,6 +18,7 @@ from desk.live import Hub
 from desk.parts import DeskParts
 from desk.presence import Presence
 from desk.queries import Queries
+from desk.seen import Seen
 from desk.store import Store
 
 if TYPE_CHECKING:
@@ -40,6 +41,7 @@ class Services:
     pages: Pages
     presence: Presence
     faces: Faces
+    seen: Seen
     since: datetime  # when the desk started
 
     @property

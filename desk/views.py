@@ -40,6 +40,7 @@ class Sight:
     face: bool = False  # may give the desk the company's name, logo and colour
     people: bool = False  # may enter people, change them and switch them off
     merges: bool = False  # may make one customer of two
+    seen: bool = False  # may see who saw which card
 
 
 def sight(role: str) -> Sight:
@@ -57,6 +58,7 @@ def sight(role: str) -> Sight:
             face=True,
             people=True,
             merges=True,
+            seen=True,
         ),
     }.get(role, Sight(amounts=False, team=False))
 

@@ -175,6 +175,7 @@ def of_desk(app: FastAPI) -> Iterator[Sample]:
     yield Sample("ringcard_desk_live_up", int(hub.up))
     yield Sample("ringcard_desk_notices_total", hub.taken)
     yield Sample("ringcard_desk_sent_total", hub.sent)
+    yield Sample("ringcard_desk_seen_lost_total", desk.seen.lost)
 
 
 class Machine:

@@ -38,6 +38,7 @@ PAGES = (
     "/customers/duplicates",
     "/customers/{rithy}/merge?q=sok",
     "/customers/{rithy}/merge?other={shared[0]}",
+    "/seen",
     "/no-such-page",
 )
 
