@@ -28,7 +28,6 @@ from ari_app.passed import Passed
 from ari_app.picture import Beside, Picture, State, draw
 from ari_app.trace import Trace, in_words
 from ari_app.trunks import Trunks
-from ari_app.who import NOT_OURS, OURSELVES, Who, said, who_of
 from config.settings import Did, Routing
 from lookup.answers import Answer, Caller, Found, Unavailable, Withheld
 from lookup.channel_values import CALLER_NAME, channel_values
@@ -38,6 +37,7 @@ from lookup.links import Addresses, addresses
 from lookup.naming import clean, phone_name
 from lookup.notices import Kind, LiveCall, Notice, RungPhone
 from lookup.routing import Route, route
+from lookup.who import NOT_OURS, OURSELVES, Who, said, who_of
 from records.facts import NOT_ALL_HEARD, CallFacts, call_id_of
 
 

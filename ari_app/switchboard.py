@@ -176,7 +176,7 @@ class Switchboard:
         except StoreGone as exc:
             log.log(logging.INFO if before_ms is None else logging.DEBUG, "calls of before are taken up later: %s", exc)
             return False
-        ours = (live for live in told if live.node == self._rules.node and not live.ended_ms)
+        ours = (live for live in told if live.node == self._rules.node and not live.ended_ms and not live.is_simulated)
         if before_ms is not None:
             ours = (live for live in ours if live.version < before_ms)
         lost = sum(self.calls.take_up(live) for live in ours)

@@ -43,9 +43,20 @@ def story(started: datetime, trace: Iterable[Sequence[int | str]], live: LiveCal
     return tuple(Step(formats.moment(at_ms), at_ms - begun_ms, what) for at_ms, what in told)
 
 
+def simulated_story(live: LiveCall) -> tuple[Step, ...]:
+    """Of a call that nobody made, all there is: what is told of it as live."""
+    found = ", ".join(filter(None, (live.answer, live.match_reason)))
+    told = [(live.started_ms, f"simulated call: {found}"), *_of_phones(live.phones)]
+    if live.ended_ms:
+        told.append((live.ended_ms, f"ended: {live.outcome}"))
+    told.sort(key=lambda step: step[0])
+    return tuple(Step(formats.moment(at_ms), at_ms - live.started_ms, what) for at_ms, what in told)
+
+
 def _of_phones(phones: Iterable[RungPhone]) -> Iterator[tuple[int, str]]:
     for phone in phones:
         name = "the number outside" if phone.outside else f"phone {phone.endpoint}"
+        name = "their pages" if phone.page_of else name
         yield phone.started_ms, f"{name}: ringing"
         if phone.answered_ms:
             yield phone.answered_ms, f"{name}: talking"

@@ -17,6 +17,9 @@ T = TypeVar("T")
 Kind = Literal["ringing", "answered", "moved", "ended", "card_changed", "task_due"]
 PhoneState = Literal["ringing", "talking", "stopped"]
 
+SIMULATED = "sim-"
+"""Begins the call_id of a call that nobody made, wherever it is kept."""
+
 
 @dataclass(frozen=True, slots=True)
 class RungPhone:
@@ -31,6 +34,7 @@ class RungPhone:
     answered_ms: int = 0
     outcome: str = ""  # as a leg's in the log; empty while it rings
     outside: bool = False  # beyond a trunk; the endpoint is the number that was dialled
+    page_of: int = 0  # of a simulated call: the user on whose pages alone it rings; the endpoint is none
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +68,11 @@ class LiveCall:
     caller_endpoint: str = ""  # the company's phone that called, of outbound and internal calls
     parked: str = ""  # the parking lot in which the caller waits
     merged_into: str = ""  # call_id of the conversation that this one became a part of
+    over_by_ms: int = 0  # of a simulated call: when it is over, if whoever plays it has not said so before
+
+    @property
+    def is_simulated(self) -> bool:
+        return is_simulated(self.call_id)
 
     @property
     def customer_number(self) -> str:
@@ -84,6 +93,11 @@ class Notice:
     customer_id: int | None = None
     task_id: int | None = None
     user_id: int | None = None  # whom it concerns alone: of task_due, the person responsible
+
+
+def is_simulated(call_id: str) -> bool:
+    """Whether this was a call that nobody made: it is shown like any other, and kept nowhere."""
+    return call_id.startswith(SIMULATED)
 
 
 def to_bytes(value: Notice | LiveCall) -> bytes:

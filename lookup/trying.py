@@ -8,7 +8,7 @@ from datetime import datetime
 from config.settings import Did, Settings
 from lookup.answers import Answer, Found
 from lookup.duty import Duty, Situation
-from lookup.routing import route
+from lookup.routing import Route, route
 
 NOT_KNOWN = ("Which phones talk or cannot be reached at that moment is not known here; such a person is passed over.",)
 
@@ -41,8 +41,7 @@ class Tried:
 
 def tried(answer: Answer, settings: Settings, duty: Duty, at: datetime, did: str = "") -> Tried:
     """As if this caller called `did` at `at`, an aware time."""
-    policy = settings.did(did) if did else Did(policy="route")
-    way = route(answer, policy, settings.routing, settings.asterisk.node, Situation(at=at, duty=duty))
+    way = way_of(answer, settings, duty, at, did)
     return Tried(
         at=at.isoformat(timespec="minutes"),
         did=did,
@@ -55,6 +54,12 @@ def tried(answer: Answer, settings: Settings, duty: Duty, at: datetime, did: str
         after=way.after,
         reason=way.reason,
     )
+
+
+def way_of(answer: Answer, settings: Settings, duty: Duty, at: datetime, did: str = "") -> Route:
+    """The route of such a call; without `did` as if a number was called that is routed."""
+    policy = settings.did(did) if did else Did(policy="route")
+    return route(answer, policy, settings.routing, settings.asterisk.node, Situation(at=at, duty=duty))
 
 
 def read_moment(text: str, now: datetime) -> datetime:

@@ -24,9 +24,9 @@ from ari_app.ari_requests import GET_INFO, AriError, HttpWire, basic, request
 from ari_app.call import Rules
 from ari_app.cel import STALE_MS, Conversation, Conversations, Position, Told, told_by
 from ari_app.trunks import Trunks
-from ari_app.who import who_of
 from config.settings import Asterisk
 from lookup.answers import Answer, Caller, Unavailable
+from lookup.who import who_of
 from records import completion
 from records.database import reading, writing
 from records.errors import DatabaseGone, RecordsError

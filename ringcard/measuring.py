@@ -171,7 +171,7 @@ def of_desk(app: FastAPI) -> Iterator[Sample]:
             labels = {"query": query, "kind": kind.name}
             yield Sample("ringcard_queries_total", getattr(counted, kind.name), labels)
     yield Sample("ringcard_desk_browsers", hub.browsers)
-    yield Sample("ringcard_desk_live_calls", sum(not call.ended_ms for call in hub.calls()[1]))
+    yield Sample("ringcard_desk_live_calls", sum(not (call.ended_ms or call.is_simulated) for call in hub.calls()[1]))
     yield Sample("ringcard_desk_live_up", int(hub.up))
     yield Sample("ringcard_desk_notices_total", hub.taken)
     yield Sample("ringcard_desk_sent_total", hub.sent)

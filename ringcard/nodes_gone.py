@@ -67,7 +67,7 @@ class NodesGone:
         What was silent before we came had no chance to tell us: the time begins with us.
         """
         _, calls = await self._notices.snapshot()
-        living = [call for call in calls if not call.ended_ms]
+        living = [call for call in calls if not call.ended_ms and not call.is_simulated]
         nodes = sorted({call.node for call in living})
         if not nodes or time.monotonic() - self._since < self._gone_s:
             return

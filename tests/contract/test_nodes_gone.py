@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from config.settings import Settings
-from lookup.notices import LiveCall, Notice
+from lookup.notices import SIMULATED, LiveCall, Notice
 from lookup.redis_notices import RedisNotices
 from records.facts import NOT_ALL_HEARD, CallFacts, call_id_of
 from ringcard import compose
@@ -40,19 +40,20 @@ async def test_calls_of_a_node_that_is_gone_are_ended_and_do_not_come_back(notic
     here = live_call("+85512345678", "101")
     ids: dict[str, Any] = {"node": "gone", "linkedid": "1.1", "uniqueid": "1.1", "call_id": call_id_of("gone", "1.1")}
     there = live_call("+85512345679", "101", route_reason="Rings Lina.", **ids)
-    for call in (here, there):
+    nowhere = live_call("+85512345670", "101", node="gone", call_id=f"{SIMULATED}1")
+    for call in (here, there, nowhere):
         notices.publish(Notice("ringing", call.started_ms, call))
-    await shown(notices, here.call_id, there.call_id)
+    await shown(notices, here.call_id, there.call_id, nowhere.call_id)
     await notices.hear("pbx")
     recorded: list[CallFacts] = []
     look = NodesGone(notices, recorded.append, lambda node: compose.call_rules(Settings(), node))
     await look.look()
-    await shown(notices, here.call_id, there.call_id)
+    await shown(notices, here.call_id, there.call_id, nowhere.call_id)
     assert recorded == [], "a node has ten minutes from our start to be heard of"
 
     look._since -= GONE_S
     await look.look()
-    ended = (await shown(notices, here.call_id))[there.call_id]
+    ended = (await shown(notices, here.call_id, nowhere.call_id))[there.call_id]
     assert [phone.state for phone in ended.phones] == ["stopped"]
     (facts,) = recorded
     assert (facts.call_id, facts.node, facts.outcome) == (there.call_id, "gone", "missed")
@@ -62,7 +63,7 @@ async def test_calls_of_a_node_that_is_gone_are_ended_and_do_not_come_back(notic
     notices.publish(Notice("ringing", there.started_ms, there))
     notices.publish(Notice("ended", here.started_ms, here))
     await look.look()
-    await shown(notices, here.call_id)
+    await shown(notices, here.call_id, nowhere.call_id)
     assert len(recorded) == 1
 
 

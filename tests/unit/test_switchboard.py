@@ -19,7 +19,7 @@ from ari_app.switchboard import Switchboard
 from config.settings import Did, Routing
 from lookup.answers import Answer, Caller, Number, Unknown
 from lookup.breaker import StoreGone
-from lookup.notices import LiveCall, Notice, RungPhone
+from lookup.notices import SIMULATED, LiveCall, Notice, RungPhone
 from records.facts import NOT_ALL_HEARD, CallFacts
 from tests.unit.test_reconcile import MOMENT, bridge, channel
 
@@ -135,6 +135,13 @@ async def test_a_call_that_is_over_is_held_by_nobody() -> None:
     assert [row.outcome for row in held.rows if row.ended_ms]
     gc.collect()
     assert call() is None
+
+
+async def test_a_simulated_call_is_not_taken_up_and_so_is_neither_ended_nor_recorded() -> None:
+    held = Board(Asterisk(), replace(TOLD, call_id=f"{SIMULATED}1"))
+    await held.board.reconcile()
+    await held.board.close()
+    assert (held.notices, held.rows, held.board.counters.taken_up) == ([], [], 0)
 
 
 async def test_a_call_that_arrived_while_the_list_still_had_it_in_our_hands_is_handed_back_once() -> None:
