@@ -158,6 +158,12 @@ def route(args: argparse.Namespace, settings: Settings) -> int:
     return 0
 
 
+def simulate(args: argparse.Namespace, settings: Settings) -> int:
+    from ringcard.simulating import main_simulate
+
+    return main_simulate(settings, args)
+
+
 def import_(args: argparse.Namespace, settings: Settings) -> int:
     from ringcard.importing import main_import
 
@@ -263,6 +269,14 @@ def _parser() -> argparse.ArgumentParser:
     p.add_argument("--trunk", default="", help="as if it came in on this trunk")
     p.add_argument("--json", action="store_true", help="for a program: one JSON object")
 
+    p = add(
+        "simulate",
+        simulate,
+        "a call without a telephone, on the screens of those whose phones would ring",
+        "ringcard simulate +85512345678 --to 101 --talk 30",
+    )
+    _simulate_arguments(p)
+
     p = add("import", import_, "take customers in from a file", "ringcard import customers.xlsx --dry-run")
     _import_arguments(p)
 
@@ -292,6 +306,23 @@ def _parser() -> argparse.ArgumentParser:
     p.add_argument("number", metavar="NUMBER", help="a number, or: known, unknown, withheld, shared")
     p.add_argument("did", metavar="DID", nargs="?", default="", help="the number of ours that is called")
     return parser
+
+
+def _simulate_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("number", metavar="NUMBER", help="whose call it is; or the word withheld")
+    whom = parser.add_mutually_exclusive_group()
+    whom.add_argument("--to", default="", metavar="PHONE", help="ring this phone (default: as the rules say)")
+    whom.add_argument("--did", default="", metavar="NUMBER", help="as if it called this number of ours")
+    parser.add_argument(
+        "--outcome",
+        choices=["answered", "missed", "busy", "declined"],
+        default="answered",
+        help="how it goes, unless somebody answers it at the desk (default: answered)",
+    )
+    parser.add_argument(
+        "--answer-after", type=float, default=4, metavar="S", help="seconds until it is answered (default: 4)"
+    )
+    parser.add_argument("--talk", type=float, default=10, metavar="S", help="seconds that they talk (default: 10)")
 
 
 def _import_arguments(parser: argparse.ArgumentParser) -> None:
