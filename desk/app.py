@@ -41,6 +41,7 @@ from desk import (
     second_factor,
     seen_pages,
     sign_in,
+    simulated_calls,
     sources,
     staff_api,
     staff_pages,
@@ -53,6 +54,7 @@ from desk import (
 from desk.cards import LiveCards
 from desk.counted import Counted
 from desk.directory import People
+from desk.doctor import Doctor
 from desk.faces import Faces
 from desk.guard import Guard
 from desk.layout import Layout, placed
@@ -64,6 +66,7 @@ from desk.queries import Queries
 from desk.seen import Seen
 from desk.services import Services
 from desk.sessions import Sessions
+from desk.simulating import Simulations
 from desk.store import Store
 
 __all__ = ["DeskParts", "create_app", "let_browsers_go"]
@@ -108,6 +111,8 @@ ROUTERS = (
     routing.pages,
     blocked.pages,
     blocked.api,
+    simulated_calls.pages,
+    simulated_calls.api,
     looks.public,
     installed.router,
     looks.pages,
@@ -127,6 +132,8 @@ def create_app(parts: DeskParts) -> FastAPI:
     app.state.services = _services(parts)
     app.state.door = sign_in.Door()
     app.state.second_factors = second_factor.SecondFactors(parts)
+    app.state.simulations = Simulations(app.state.services.hub, parts.tell, parts.clock)
+    app.state.doctor = Doctor(parts.examine, parts.clock)
     for router in ROUTERS:
         app.include_router(router)
     app.mount("/static", KeptFiles(directory=STATIC), name="static")
@@ -173,7 +180,14 @@ def _services(parts: DeskParts) -> Services:
 async def _life(app: FastAPI) -> AsyncIterator[None]:
     services: Services = app.state.services
     services.hub.start()
-    work = (services.cards.mend(), services.presence.keep(), services.sessions.keep(), services.seen.keep())
+    simulations: Simulations = app.state.simulations
+    work = (
+        services.cards.mend(),
+        services.presence.keep(),
+        services.sessions.keep(),
+        services.seen.keep(),
+        simulations.keep(),
+    )
     tasks = [asyncio.create_task(each) for each in work]
     try:
         yield
@@ -181,6 +195,8 @@ async def _life(app: FastAPI) -> AsyncIterator[None]:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        await simulations.close()
+        await app.state.doctor.close()
         await services.queries.close()
         await services.hub.stop()
         await services.seen.write()

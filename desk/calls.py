@@ -16,6 +16,7 @@ from desk.people import Directory, Reader
 from desk.services import Desk, Services
 from desk.sessions import SignedIn, TheReader
 from desk.story import story
+from lookup.notices import is_simulated
 from records.calls import call as read_call
 from records.calls import calls_of_day
 from records.errors import NotFound
@@ -103,11 +104,9 @@ async def customer_of_call(desk: Services, reader: Reader, call_id: str) -> int 
     """
     directory = await desk.people.directory()
     live = desk.hub.call(call_id)
-    if live is not None:
-        people = frozenset[int]().union(*(directory.people(live.node, phone.endpoint) for phone in live.phones))
-        if reader.may_see(people):
-            await desk.cards.of(live)
-            return desk.cards.as_chosen(live).customer_id
+    if live is not None and reader.may_see(directory.concerned(live)):
+        await desk.cards.of(live)
+        return desk.cards.as_chosen(live).customer_id
     row = await desk.store.read(seen_call(call_id, reader.sees, directory))
     return row.customer_id
 
@@ -149,6 +148,8 @@ def _reading(
 
 def seen_call(call_id: str, sees: Collection[int] | None, directory: Directory) -> Callable[[Session], CallRow]:
     def read(session: Session) -> CallRow:
+        if is_simulated(call_id):
+            raise NotFound("That was a simulated call. Such calls are kept nowhere.")
         row = read_call(session, call_id)
         if row is None or not _concerns(row, sees, directory):
             raise NotFound("There is no such call, or it is not yours to see.")

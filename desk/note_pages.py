@@ -17,10 +17,11 @@ from desk.notes import facts, panel, whose
 from desk.people import Reader
 from desk.services import Desk, Services
 from desk.sessions import SignedIn, TheReader
+from lookup.notices import is_simulated
 from records import notes as rules
 from records import posted
 from records.customers import customer
-from records.errors import NotFound
+from records.errors import NotFound, Refused
 from records.tables import Note
 
 pages = APIRouter(include_in_schema=False)
@@ -107,6 +108,9 @@ async def add(
 ) -> tuple[Note, bool]:
     """A note, and whether it was written now. Raises Refused, NotFound."""
     of = customer_id if call_id is None else await customer_of_call(desk, reader, call_id)
+
+    if of is None and call_id and is_simulated(call_id):
+        raise Refused("A note of a simulated call stays with the customer only, and nobody has this number.")
 
     def write(records: Records) -> tuple[Note, bool]:
         if of is not None:

@@ -27,6 +27,7 @@ from desk.people import Reader
 from desk.services import services_of
 from desk.sessions import Session
 from desk.views import CallView, TeamCallView, sight
+from lookup.notices import is_simulated
 
 HERE = Path(__file__).parent
 STATIC = HERE / "static"
@@ -48,7 +49,7 @@ class Pages:
             lstrip_blocks=True,
         )
         self._templates.globals |= {"company": parts.settings.company.name, "static": static_url, "sight": sight}
-        self._templates.globals["label"] = layout.label
+        self._templates.globals |= {"label": layout.label, "simulated": is_simulated}
         self._templates.filters |= {
             "amount": formats.amount,
             "number": formats.number,

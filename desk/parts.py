@@ -51,6 +51,26 @@ class Finder(Protocol):
         ...
 
 
+class Finding(Protocol):
+    """What doctor says of one link between a customer's call and the name on the phone."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def state(self) -> str:
+        """ok, warn or fail."""
+        ...
+
+    @property
+    def seen(self) -> str: ...
+
+    @property
+    def mend(self) -> str:
+        """What to do; empty when there is nothing to mend."""
+        ...
+
+
 class Imports(Protocol):
     """Runs the steps of imports, each in a program of its own."""
 
@@ -77,4 +97,6 @@ class DeskParts:
     imports: Imports
     read_number: Callable[[str], Number]  # as people of the company write numbers
     figures: Callable[[], Awaitable[Sequence[Said]]]  # what all processes of this machine say of themselves
+    tell: Callable[[Notice], None]  # every desk, of a simulated call; returns at once
+    examine: Callable[[], Awaitable[Sequence[Finding]]]  # doctor's look at every link; takes seconds
     clock: Callable[[], datetime] = field(default=lambda: datetime.now(UTC))

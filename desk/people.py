@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
+from lookup.notices import LiveCall, RungPhone
+
 
 @dataclass(frozen=True, slots=True)
 class Reader:
@@ -34,6 +36,14 @@ class Directory:
         """Users whose phone this is: none for a phone that nobody has, several for a shared one."""
         return self.at_phone.get((node, endpoint)) or self.outside.get(endpoint, frozenset())
 
+    def rung(self, call: LiveCall, phone: RungPhone) -> frozenset[int]:
+        """Users whom this phone of the call rings, or rang."""
+        return frozenset({phone.page_of}) if phone.page_of else self.people(call.node, phone.endpoint)
+
+    def concerned(self, call: LiveCall) -> frozenset[int]:
+        """Users whom any phone of the call rings, or rang."""
+        return frozenset[int]().union(*(self.rung(call, phone) for phone in call.phones))
+
     def phones_of(self, user_id: int) -> frozenset[str]:
         """Names of this person's phones, inside and outside."""
         inside = (name for (_, name), people in self.at_phone.items() if user_id in people)
@@ -41,8 +51,14 @@ class Directory:
 
     def called(self, node: str, endpoint: str) -> str:
         """What to call whoever sits at a phone: their names, or "phone 104" when it is nobody's."""
-        names = sorted(self.names[user] for user in self.people(node, endpoint) if user in self.names)
-        return join(names) or f"phone {endpoint}"
+        return self._named(self.people(node, endpoint)) or f"phone {endpoint}"
+
+    def called_in(self, call: LiveCall, phone: RungPhone) -> str:
+        """The same, of a phone in this call."""
+        return self._named(self.rung(call, phone)) or f"phone {phone.endpoint}"
+
+    def _named(self, users: Iterable[int]) -> str:
+        return join(sorted(self.names[user] for user in users if user in self.names))
 
 
 def join(names: Iterable[str]) -> str:

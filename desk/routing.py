@@ -22,6 +22,7 @@ from desk.sessions import Session, SignedIn
 from desk.sign_in import local
 from desk.views import sight
 from lookup.answers import Caller
+from lookup.duty import Duty
 from lookup.hours import read_holidays, read_week
 from lookup.sql_duty import load, said_by
 from lookup.trying import Tried, read_moment, tried
@@ -198,12 +199,17 @@ async def _page(request: Request, desk: Services, session: Session, status: int 
 
 async def _try(desk: Services, number: str, at: str, did: str) -> Tried:
     parts = desk.parts
-    moment = _read(lambda text: read_moment(text, _local_now(desk)), at)
-    duty = await desk.store.read(lambda records: load(records, said_by(parts.settings, _own(desk))))
+    moment = _read(lambda text: read_moment(text, local_now(desk)), at)
+    duty = await duty_of(desk)
     return tried(await parts.finder.find(Caller(number), LOOKUP_S), parts.settings, duty, moment, did)
 
 
-def _local_now(desk: Services) -> datetime:
+async def duty_of(desk: Services) -> Duty:
+    """Who is there and the company's rules, as they are now."""
+    return await desk.store.read(lambda records: load(records, said_by(desk.parts.settings, _own(desk))))
+
+
+def local_now(desk: Services) -> datetime:
     return desk.parts.clock().astimezone(desk.zone)
 
 

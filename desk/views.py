@@ -41,6 +41,7 @@ class Sight:
     people: bool = False  # may enter people, change them and switch them off
     merges: bool = False  # may make one customer of two
     seen: bool = False  # may see who saw which card
+    test_calls: bool = False  # may have a call simulated, and ask the doctor
 
 
 def sight(role: str) -> Sight:
@@ -59,6 +60,7 @@ def sight(role: str) -> Sight:
             people=True,
             merges=True,
             seen=True,
+            test_calls=True,
         ),
     }.get(role, Sight(amounts=False, team=False))
 
@@ -192,6 +194,7 @@ class CallView:
     reason: str  # why it came to this person
     with_whom: str  # who talks with the caller, when it is not the reader
     outcome: str
+    simulated: bool = False  # nobody calls: it is for trying, and is not in the log
 
     @property
     def customer(self) -> CustomerView | None:
@@ -221,6 +224,7 @@ class TeamCallView:
     caller: str
     customer_id: int | None
     number: str
+    simulated: bool = False
 
 
 def call_view(
@@ -254,18 +258,25 @@ def call_view(
         ),
         with_whom=_with_whom(call, directory) if state in ("elsewhere", "ended") else "",
         outcome=call.outcome,
+        simulated=call.is_simulated,
     )
 
 
 def phones_of(reader: Reader, call: LiveCall, directory: Directory) -> list[RungPhone]:
     """The reader's own phones in this call."""
-    return [phone for phone in call.phones if reader.user_id in directory.people(call.node, phone.endpoint)]
+    return [phone for phone in call.phones if reader.user_id in directory.rung(call, phone)]
 
 
 def team_view(call: LiveCall, cards: Mapping[int, Card], reader: Reader, directory: Directory) -> TeamCallView | None:
-    """The call in the strip of other people's calls; None when it is not for this reader, or rings nobody's phone."""
-    people = frozenset[int]().union(*(directory.people(call.node, phone.endpoint) for phone in call.phones))
-    if not call.phones or not sight(reader.role).team or not reader.may_see(people):
+    """The call in the strip of other people's calls; None when it is not for this reader, or rings nobody's phone.
+
+    What is simulated on somebody's own pages is theirs alone.
+    """
+    if (
+        all(phone.page_of for phone in call.phones)
+        or not sight(reader.role).team
+        or not reader.may_see(directory.concerned(call))
+    ):
         return None
     talking = [phone for phone in call.phones if phone.state == "talking"]
     shown = talking or [phone for phone in call.phones if phone.state == "ringing"]
@@ -275,10 +286,11 @@ def team_view(call: LiveCall, cards: Mapping[int, Card], reader: Reader, directo
         version=call.version,
         state="ended" if call.ended_ms else "talking" if talking else "ringing",
         since_ms=min((phone.since_ms for phone in shown), default=call.started_ms),
-        who=join(dict.fromkeys(directory.called(call.node, phone.endpoint) for phone in shown)),
+        who=join(dict.fromkeys(directory.called_in(call, phone) for phone in shown)),
         caller=card.name if card else _unnamed(call),
         customer_id=card.customer_id if card else None,
         number=formats.number(call.customer_number) if card else "",
+        simulated=call.is_simulated,
     )
 
 
@@ -386,9 +398,12 @@ def _since(call: LiveCall, mine: Sequence[RungPhone], state: State) -> int:
 
 
 def _with_whom(call: LiveCall, directory: Directory) -> str:
-    talking = [phone.endpoint for phone in call.phones if phone.state == "talking"]
-    endpoints = talking or ([call.answered_endpoint] if call.answered_endpoint else [])
-    return join(dict.fromkeys(directory.called(call.node, endpoint) for endpoint in endpoints))
+    phones = [phone for phone in call.phones if phone.state == "talking"]
+    if not phones and call.is_simulated:  # by somebody with no phone, perhaps
+        phones = [phone for phone in call.phones if phone.answered_ms]
+    if phones or not call.answered_endpoint:
+        return join(dict.fromkeys(directory.called_in(call, phone) for phone in phones))
+    return directory.called(call.node, call.answered_endpoint)
 
 
 def _unnamed(call: LiveCall) -> str:

@@ -369,6 +369,7 @@ async def run_desk(settings: Settings, stop: asyncio.Event) -> None:
     from desk.app import create_app, let_browsers_go
     from desk.parts import DeskParts
     from lookup.redis_notices import RedisNotices
+    from ringcard.doctor_program import DoctorProgram
     from ringcard.import_programs import ImportPrograms
     from ringcard.web import serve_web
 
@@ -400,6 +401,8 @@ async def run_desk(settings: Settings, stop: asyncio.Event) -> None:
             imports=ImportPrograms(settings),
             read_number=reader(settings),
             figures=figures,
+            tell=notices.publish,
+            examine=DoctorProgram(settings).findings,
         )
         app = create_app(parts)
         saying = await say(stack, settings, "desk", lambda: (*measuring.of_lookup(engine), *measuring.of_desk(app)))

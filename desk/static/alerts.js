@@ -50,7 +50,7 @@ export class Alerts {
     const [customer] = call.customers.length === 1 && call.expected === 1 ? call.customers : [];
     const shared = call.expected > 1 ? `${call.expected} customers share this number` : "";
     const title = customer?.name || shared || number || "Number withheld";
-    return { title, body: [customer?.company, title === number ? "" : number].filter(Boolean).join(" · ") };
+    return { title, body: [call.simulated ? "Simulated call" : "", customer?.company, title === number ? "" : number].filter(Boolean).join(" · ") };
   }
 
   #volume() {

@@ -7,6 +7,7 @@ import { Drafts } from "./drafts.js";
 import { offerFinding } from "./find.js";
 import { alerted, hushed } from "./notices.js";
 import { Reminders } from "./reminders.js";
+import { offerSimulated } from "./simulated.js";
 import { Stream } from "./stream.js";
 import { askWho } from "./who.js";
 
@@ -70,6 +71,7 @@ connect((event) => {
 
 offerChoices(document);
 offerBlocking(document);
+offerSimulated(document);
 askWho(document);
 offerFinding(document.querySelector(".find"));
 
