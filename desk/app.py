@@ -50,6 +50,7 @@ from desk import (
     task_pages,
     teams,
     today,
+    welcome,
 )
 from desk.cards import LiveCards
 from desk.counted import Counted
@@ -113,6 +114,7 @@ ROUTERS = (
     blocked.api,
     simulated_calls.pages,
     simulated_calls.api,
+    welcome.pages,
     looks.public,
     installed.router,
     looks.pages,

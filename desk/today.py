@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session
 from desk.people import Reader
 from desk.services import Desk, Services
 from desk.sessions import SignedIn
+from desk.welcome import is_offered
 from records.calls import bounds, calls_of_day
 from records.errors import DatabaseGone
 from records.pages import LONGEST_PAGE
@@ -38,13 +39,15 @@ class Figures:
 @router.get("/")
 async def first_page(request: Request, desk: Desk, session: SignedIn) -> Response:
     directory = await desk.people.directory()
+    today = await _today(desk, session.reader)
     return await desk.pages.page(
         request,
         session,
         "desk.html",
         phones=sorted(directory.phones_of(session.reader.user_id)),
+        walk=today["figures"] is not None and await is_offered(desk, session.reader),
         greeting=greeting(desk.parts.clock().astimezone(desk.zone)),
-        **await _today(desk, session.reader),
+        **today,
     )
 
 

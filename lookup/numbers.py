@@ -70,6 +70,12 @@ def warm() -> None:
             _valid(example)
 
 
+def example(country: str) -> str:
+    """A mobile number of this country as nobody need have it, in E.164; empty where none is known."""
+    number = phonenumbers.example_number_for_type(country, phonenumbers.PhoneNumberType.MOBILE)
+    return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164) if number else ""
+
+
 # --- withheld ---
 
 _HIDDEN = {"anonymous", "restricted", "withheld", "private"}

@@ -748,3 +748,12 @@ class CardSeen(Base):
     user_id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)  # 0: a phone, by a signed address
     way: Mapped[str] = mapped_column(primary_key=True)  # page | call | api | file
     at: Mapped[datetime]  # the first time in that hour
+
+
+class FirstCall(Base):
+    """How far somebody is on the walk to their first call; who never began it has none."""
+
+    __tablename__ = "first_calls"
+
+    user_id: Mapped[int] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"), primary_key=True)
+    step: Mapped[str]  # rung | over: done, or not wanted

@@ -260,6 +260,7 @@ def _running() -> Place:
 
 def _introduction(settings: Settings) -> str:
     called = next(one for one in company.PEOPLE if one.phone in PHONES)
+    boss = next(one for one in company.PEOPLE if one.role == "administrator")
     logins = "\n".join(
         f"    {one.login:10} {one.name}, {one.role}" + (f", phone {one.phone}" if one.phone else ", no phone")
         for one in company.PEOPLE
@@ -270,6 +271,8 @@ def _introduction(settings: Settings) -> str:
   Sign in as  {called.login}  with the password  {TRIAL_PASSWORD}
   That is phone {called.phone}, which rings most often. The others, with the same password:
 {logins}
+
+  New to it? Sign in as {boss.login}: the desk has a customer ring you, and goes through your first call with you.
 
   More calls, from another terminal:
     ./run call known | unknown | withheld | shared | +855...

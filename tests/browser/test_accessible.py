@@ -39,6 +39,8 @@ PAGES = (
     "/customers/{rithy}/merge?q=sok",
     "/customers/{rithy}/merge?other={shared[0]}",
     "/seen",
+    "/welcome",
+    "/test-call",
     "/no-such-page",
 )
 
