@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection
 from datetime import date, timedelta
-from typing import Any
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
+from pydantic import Field
 from sqlalchemy.orm import Session
 
 from desk.formats import rfc3339
@@ -28,11 +29,13 @@ pages = APIRouter(include_in_schema=False)
 api = APIRouter(prefix="/api/v1", tags=["calls"])
 
 PER_PAGE = 50
+Day = Annotated[date, Field(ge=date(1900, 1, 1), le=date(2999, 12, 31))]
+"""So that the day before and the one after are days as well."""
 
 
 @pages.get("/calls")
 async def log_page(
-    request: Request, desk: Desk, session: SignedIn, day: date | None = None, after: str = ""
+    request: Request, desk: Desk, session: SignedIn, day: Day | None = None, after: str = ""
 ) -> Response:
     wanted, today = day or desk.today(), desk.today()
     rows = await desk.store.read(_reading(desk, wanted, session.reader.sees, after))
@@ -70,7 +73,7 @@ async def call_page(request: Request, desk: Desk, session: SignedIn, call_id: st
 
 @api.get("/calls")
 async def log(
-    desk: Desk, reader: TheReader, day: date | None = None, after: str = "", limit: int = PER_PAGE
+    desk: Desk, reader: TheReader, day: Day | None = None, after: str = "", limit: int = PER_PAGE
 ) -> dict[str, Any]:
     """Calls of one day of the company (today when none is given), newest first; `next` leads to the next page."""
     rows = await desk.store.read(_reading(desk, day or desk.today(), reader.sees, after, limit))

@@ -91,7 +91,12 @@ def read_form(sent: Iterable[tuple[str, Any]]) -> Form:
     values: dict[str, str] = {}
     for name, value in texts.items():
         part, _, place = name.partition(".")
-        if part in ("number", "label", "ext", "kept") and place.isdecimal() and int(place) < MOST_LINES:
+        if (
+            part in ("number", "label", "ext", "kept")
+            and place.isdecimal()
+            and len(place) < 4
+            and int(place) < MOST_LINES
+        ):
             lines.setdefault(int(place), {})[part] = value.strip()
         else:
             values[name] = value.replace("\r\n", "\n")

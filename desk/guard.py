@@ -88,7 +88,7 @@ class Guard:
         if not length.isdecimal():
             return 411, "Say how long the body is."
         largest = _largest(path)
-        return (413, f"At most {largest:,} bytes.") if int(length) > largest else None
+        return (413, f"At most {largest:,} bytes.") if len(length) > 18 or int(length) > largest else None
 
     def _is_ours(self, headers: Headers) -> bool:
         site = headers.get("sec-fetch-site")

@@ -17,6 +17,7 @@ from urllib.parse import urlencode
 
 from fastapi import APIRouter, Form, Request
 from fastapi.responses import RedirectResponse, Response
+from sqlalchemy.exc import DataError
 
 from desk.services import Desk, Services
 from desk.throttle import Throttle
@@ -130,7 +131,10 @@ async def known(request: Request, desk: Services, login: str, password: str) -> 
     key, address = login.strip().casefold(), request.client.host if request.client else ""
     door.take(key, address)
     loop = asyncio.get_running_loop()
-    user = await loop.run_in_executor(door.hashing, sign_in, desk.parts.database, login, password)
+    try:
+        user = await loop.run_in_executor(door.hashing, sign_in, desk.parts.database, login, password)
+    except (DataError, UnicodeEncodeError):  # signs that no database holds: nobody is called so
+        return None
     if user:
         door.open(key, address)
     return user

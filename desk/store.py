@@ -13,11 +13,11 @@ from contextlib import AbstractContextManager
 from typing import TypeVar
 
 from sqlalchemy import Engine
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy.exc import DataError, IntegrityError
 from sqlalchemy.orm import Session
 
 from records.database import reading, writing
-from records.errors import DatabaseGone
+from records.errors import DatabaseGone, Refused
 
 T = TypeVar("T")
 
@@ -25,6 +25,7 @@ Way = Callable[[Engine], AbstractContextManager[Session]]
 
 THREADS = 8
 PATIENCE_S = 3.0
+NO_DATABASE_HOLDS = "a number is too large, or a text has signs that cannot be kept; correct it, then try again"
 
 
 class Store:
@@ -72,5 +73,8 @@ class Store:
         await asyncio.to_thread(self._threads.shutdown, cancel_futures=True)
 
     def _run(self, way: Way, work: Callable[[Session], T]) -> T:
-        with way(self._database) as session:
-            return work(session)
+        try:
+            with way(self._database) as session:
+                return work(session)
+        except (DataError, OverflowError, UnicodeEncodeError) as exc:  # what a database's driver says of a value
+            raise Refused(NO_DATABASE_HOLDS) from exc

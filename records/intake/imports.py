@@ -18,6 +18,7 @@ from typing import Any
 
 import orjson
 from sqlalchemy import Engine, select, update
+from sqlalchemy.exc import DataError
 from sqlalchemy.orm import Session, selectinload
 
 from records.customers import own_phones
@@ -190,8 +191,11 @@ def discard(database: Engine, data_dir: Path, import_id: int) -> None:
 
 def one_import(database: Engine, import_id: int) -> Import:
     """With who did it. Raises NotFound."""
-    with reading(database) as session:
-        found = session.get(Import, import_id, options=(_WITH_PERSON,))
+    try:
+        with reading(database) as session:
+            found = session.get(Import, import_id, options=(_WITH_PERSON,))
+    except (OverflowError, DataError):  # of a number that no row can have
+        found = None
     if found is None:
         raise NotFound(f"there is no import {import_id}; ringcard import --list shows all")
     return found
