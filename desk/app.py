@@ -130,7 +130,15 @@ ROUTERS = (
 
 def create_app(parts: DeskParts) -> FastAPI:
     """The desk, ready to be served. It starts and answers whether or not Redis and the database are there."""
-    app = FastAPI(title="Ringcard", version="1", docs_url=None, redoc_url=None, openapi_url=None, lifespan=_life)
+    app = FastAPI(
+        title="Ringcard",
+        version="1",
+        docs_url=None,
+        redoc_url=None,
+        openapi_url=None,
+        lifespan=_life,
+        redirect_slashes=False,  # it would lead to wherever the request says that it was sent to
+    )
     app.state.services = _services(parts)
     app.state.door = sign_in.Door()
     app.state.second_factors = second_factor.SecondFactors(parts)
@@ -140,6 +148,7 @@ def create_app(parts: DeskParts) -> FastAPI:
         app.include_router(router)
     app.mount("/static", KeptFiles(directory=STATIC), name="static")
     problems.install(app)
+    app.add_middleware(problems.Broken)
     app.add_middleware(Guard, public_url=parts.settings.public_url)
     app.state.requests = Counter()
     app.add_middleware(Counted, counts=app.state.requests)

@@ -11,6 +11,7 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, PlainTextResponse, RedirectResponse, Response
 from starlette.exceptions import HTTPException
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from desk.moved import moved
 from desk.services import services_of
@@ -76,10 +77,33 @@ def install(app: FastAPI) -> None:
         said = "The records cannot be read just now. Calls go on as always; try again in a moment."
         return answer(request, 503, said, {"Retry-After": str(RETRY_AFTER_S)})
 
-    @app.exception_handler(Exception)
-    async def broken(request: Request, error: Exception) -> Response:
-        log.error("%s %s failed", request.method, request.url.path, exc_info=error)
-        return answer(request, 500, "Something went wrong here. It has been written to the log.")
+
+class Broken:
+    """An ASGI layer: what our own code broke at is an answer like any other, and passes the layers around it.
+
+    The framework's own answer to it would not: it goes out past all layers, without what `desk.guard` adds to answers.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        begun = False
+
+        async def sending(message: Message) -> None:
+            nonlocal begun
+            begun = True
+            await send(message)
+
+        try:
+            await self._app(scope, receive, sending)
+        except Exception as error:
+            if scope["type"] != "http" or begun:
+                raise
+            request = Request(scope)
+            log.error("%s %s failed", request.method, request.url.path, exc_info=error)
+            said = answer(request, 500, "Something went wrong here. It has been written to the log.")
+            await said(scope, receive, send)
 
 
 def answer(request: Request, status: int, detail: str, headers: dict[str, str] | None = None, **more: Any) -> Response:

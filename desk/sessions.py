@@ -12,6 +12,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import secrets
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any
@@ -70,11 +71,17 @@ class Sessions:
         self.cookie = "__Host-ringcard" if self._https else "ringcard"
 
     async def begin(self, response: Response, account: Account, connection: HTTPConnection | None = None) -> None:
-        """A new session of this person, for who gets the response. Raises DatabaseGone."""
+        """A new session of this person, for who gets the response, in the place of the one that came with the request.
+        Raises DatabaseGone."""
         user_id, key = account.reader.user_id, secrets.token_urlsafe(24)
+        before = await self.read(connection) if connection else None
         browser = connection.headers.get("user-agent", "") if connection else ""
         address = _address(connection) if connection else ""
         await self._store.write(lambda records: rows.begin(records, user_id, key, browser, address, self.lasts))
+        if before:
+            self._remember_ended(before.key_hash, unremoved=True)
+            with suppress(DatabaseGone):  # then its row is removed later; here it has ended
+                await self._remove_rows()
         self._people.forget()
         self._set(response, self.cookie, self._signer.dumps([user_id, key]), self.lasts)
         self._remove(response, self._half_cookie)

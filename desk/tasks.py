@@ -163,7 +163,10 @@ async def put_away(desk: Services, reader: Reader, task_id: int) -> Task:
 
 def seen(records: Records, desk: Services, reader: Reader, task_id: int) -> Task:
     """The task, if this reader sees it. Raises NotFound."""
-    task = rules.task_by_id(records, task_id)
+    try:
+        task = rules.task_by_id(records, task_id)
+    except NotFound:
+        raise NotFound(NOT_THERE) from None  # the same words as for one that is there: they tell nothing
     if not reach_of(desk, reader).sees(task):
         raise NotFound(NOT_THERE)
     return task

@@ -150,17 +150,18 @@ def _key(desk: RunningDesk, visitor: Visitor) -> str:
     return str(desk.app.state.services.sessions._signer.loads(cookie)[1])
 
 
-async def test_signing_in_makes_a_new_session_and_a_planted_one_is_not_taken(
+async def test_signing_in_makes_a_new_session_and_ends_the_one_that_the_browser_had(
     desk: RunningDesk, stranger: Visitor
 ) -> None:
-    """Fixation: whoever put their own cookie into another's browser is not signed in with them."""
+    """Fixation: whoever put their own cookie into another's browser is not signed in with them, nor any more at all."""
     async with Visitor(desk.app) as attacker:
         await attacker.sign_in("mony")
         stranger.cookies.set("ringcard", attacker.cookies["ringcard"], domain="desk.test")
         await stranger.sign_in("dara")
         assert stranger.cookies["ringcard"] != attacker.cookies["ringcard"]
         assert (await stranger.get("/api/v1/me")).json()["login"] == "dara"
-        assert (await attacker.get("/api/v1/me")).json()["login"] == "mony"
+        assert (await attacker.get("/api/v1/me")).status_code == 401
+        assert rows(desk, desk.people.mony) == []
 
 
 async def test_an_own_password_is_changed_by_saying_the_old_one(desk: RunningDesk, dara: Visitor) -> None:
