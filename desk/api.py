@@ -7,6 +7,7 @@ from typing import Any
 
 from fastapi import APIRouter, Request
 
+from desk.asking import expect_may_ask
 from desk.people import Reader
 from desk.queries import subject_of_card
 from desk.services import Desk, Services
@@ -32,7 +33,11 @@ async def me(desk: Desk, reader: TheReader) -> dict[str, Any]:
 
 @router.get("/lookup", tags=["lookup"])
 async def lookup(desk: Desk, reader: TheReader, number: str, trunk: str = "", presentation: str = "") -> dict[str, Any]:
-    """Who a caller with this number would be, and why, as a call would find it."""
+    """Who a caller with this number would be, and why, as a call would find it.
+
+    A role that is not shown customers' numbers is told only of the number that calls it (403).
+    """
+    await expect_may_ask(desk, reader, number)
     caller = Caller(number, presentation=presentation, trunk=trunk)
     answer = await desk.parts.finder.find(caller, desk.parts.settings.lookup.budget_ms / 1000)
     result: dict[str, Any] = {"answer": type(answer).__name__.lower(), "reason": answer.reason}

@@ -8,7 +8,9 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Body
 from fastapi.responses import Response
 
+from desk.asking import expect_may_ask
 from desk.formats import rfc3339
+from desk.people import Reader
 from desk.services import Desk, Services
 from desk.sessions import TheReader
 from lookup.breaker import StoreGone
@@ -22,7 +24,7 @@ router = APIRouter(prefix="/api/v1/numbers/{number}/choice", tags=["customers"])
 @router.get("")
 async def chosen_one(desk: Desk, reader: TheReader, number: str) -> dict[str, Any]:
     """Who is chosen for this number, by whom and when; 404 when nobody is."""
-    key = _key(desk, number)
+    key = await _asked(desk, reader, number)
     choice = await desk.store.read(lambda records: choice_for(records, key))
     if choice is None:
         raise NotFound(f"Nobody is chosen for {key}.")
@@ -39,7 +41,7 @@ async def choose_one(
     desk: Desk, reader: TheReader, number: str, customer_id: Annotated[int, Body(embed=True)]
 ) -> Response:
     """From now on whoever calls from this number is this customer, in the place of one chosen before."""
-    key = _key(desk, number)
+    key = await _asked(desk, reader, number)
     touched = await desk.store.write(lambda records: choose(records, key, customer_id, reader.user_id))
     await _tell(desk, touched)
     return Response(status_code=204)
@@ -48,12 +50,14 @@ async def choose_one(
 @router.delete("", status_code=204)
 async def choose_nobody(desk: Desk, reader: TheReader, number: str) -> Response:
     """Nobody is chosen any more: the card shows all who share the number."""
-    key = _key(desk, number)
+    key = await _asked(desk, reader, number)
     await _tell(desk, await desk.store.write(lambda records: unchoose(records, key)))
     return Response(status_code=204)
 
 
-def _key(desk: Services, number: str) -> str:
+async def _asked(desk: Services, reader: Reader, number: str) -> str:
+    """The number as customers have it. Raises Refused, 403."""
+    await expect_may_ask(desk, reader, number)
     read = desk.parts.read_number(number)
     if not read.match_key:
         raise Refused(f"{number!r} is no whole phone number; write it with + and the country code")

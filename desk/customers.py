@@ -10,6 +10,7 @@ from fastapi import APIRouter, Request
 from fastapi.responses import RedirectResponse, Response
 from sqlalchemy.orm import Session
 
+from desk.asking import may_ask
 from desk.fields import own_fields
 from desk.formats import rfc3339
 from desk.history import at_a_glance
@@ -34,9 +35,9 @@ CALLS_SHOWN = 10
 
 @pages.get("/customers/by-number/{number}")
 async def by_number(desk: Desk, session: SignedIn, number: str, trunk: str = "") -> Response:
-    """On to the card of whoever has this number; to the list when several or none have it."""
+    """On to the card of whoever has this number; to the list when several or none have it, or one may not ask."""
     answer = await desk.parts.finder.find(Caller(number, trunk=trunk), desk.parts.settings.lookup.budget_ms / 1000)
-    if isinstance(answer, Found) and answer.chosen:
+    if isinstance(answer, Found) and answer.chosen and await may_ask(desk, session.reader, number):
         return RedirectResponse(f"/customers/{answer.chosen.customer_id}", 303)
     return RedirectResponse(f"/customers?{urlencode({'q': number})}", 303)
 
