@@ -10,6 +10,7 @@ import math
 import os
 import re
 import tempfile
+import threading
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
@@ -22,8 +23,12 @@ SIZES = (256, 96)
 """Sides in pixels: for the screen, and for the phones that show one."""
 
 MOST_BYTES = 10_000_000
-MOST_PIXELS = 50_000_000  # a phone's camera has some 12 million; four bytes each are needed to decode
+MOST_PIXELS = 25_000_000  # a phone's camera has some 12 million; nine bytes each are needed meanwhile
+MOST_OF_JPEG = 50_000_000  # which is decoded straight to about the size that is needed
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF")  # those that browsers send; every further decoder is one more door
+
+
+_decoding = threading.Lock()  # one at a time: many large ones at once would need more memory than there is
 
 
 SMALLEST_CROP = 0.05
@@ -85,29 +90,36 @@ def _file_name(name: str, side: int) -> str:
 
 
 def read_picture(raw: bytes, side: int, formats: tuple[str, ...] = FORMATS) -> Image.Image:
-    """The picture, upright and with its transparency; a JPEG only about as large as `side` needs. Raises Refused."""
+    """The picture, upright and with its transparency, about as large as `side` needs. Raises Refused."""
     if len(raw) > MOST_BYTES:
         raise Refused(f"the picture has {len(raw) // 1_000_000} MB; send one of at most {MOST_BYTES // 1_000_000} MB")
     try:
-        with Image.open(BytesIO(raw), formats=formats) as image:
-            if image.width * image.height > MOST_PIXELS:
+        with _decoding, Image.open(BytesIO(raw), formats=formats) as image:
+            most = MOST_OF_JPEG if image.format == "JPEG" else MOST_PIXELS
+            if image.width * image.height > most:
                 raise Refused(f"the picture has {image.width} x {image.height} pixels; send a smaller one")
-            image.draft("RGB", (side, side))  # JPEG decodes straight to about the size that is needed
-            return ImageOps.exif_transpose(image).convert("RGBA")
+            image.draft("RGB", (side, side))
+            return ImageOps.exif_transpose(_reduced(image, side)).convert("RGBA")
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as exc:
         raise Refused("the picture has far too many pixels; send a smaller one") from exc
     except (OSError, ValueError, SyntaxError, EOFError) as exc:  # what Pillow's decoders raise for damaged files
         raise Refused(f"this is no picture that can be read; send one of {', '.join(formats)}") from exc
 
 
+def _reduced(image: Image.Image, side: int) -> Image.Image:
+    """By a whole number, to about as large as is needed, before anything else is done with it."""
+    factor = min(image.size) // side
+    return image.convert("RGBA").reduce(factor) if factor > 1 else image
+
+
 def _square(raw: bytes, crop: Crop | None) -> Image.Image:
     upright = read_picture(raw, math.ceil(SIZES[0] * 2 / (crop.size if crop else 1)))
-    white = Image.new("RGBA", upright.size, "white")
-    solid = Image.alpha_composite(white, upright)
     side = (SIZES[0], SIZES[0])
     if crop is None:
-        return ImageOps.fit(solid, side, Image.Resampling.LANCZOS).convert("RGB")
-    return solid.resize(side, Image.Resampling.LANCZOS, box=_box(crop, *solid.size)).convert("RGB")
+        square = ImageOps.fit(upright, side, Image.Resampling.LANCZOS)
+    else:
+        square = upright.resize(side, Image.Resampling.LANCZOS, box=_box(crop, *upright.size))
+    return Image.alpha_composite(Image.new("RGBA", side, "white"), square).convert("RGB")
 
 
 def _box(crop: Crop, width: int, height: int) -> tuple[float, float, float, float]:

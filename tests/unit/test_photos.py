@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import random
+import subprocess
+import sys
 from io import BytesIO
 from pathlib import Path
 
@@ -65,6 +67,8 @@ def test_a_picture_taken_sideways_stands_upright(tmp_path: Path) -> None:
         b"",
         b"hello",
         b"<svg xmlns='http://www.w3.org/2000/svg'/>",
+        b"<!doctype html><script>alert(1)</script>",
+        b"GIF89a/*<svg/onload=alert(1)>*/=1;alert(1)",
         picture()[:60],
         picture(form="JPEG")[:200],
         picture(form="BMP"),
@@ -95,6 +99,47 @@ def test_a_bomb_of_few_bytes_and_many_pixels_is_refused(tmp_path: Path) -> None:
     for size, message in (((9_000, 6_000), "9000 x 6000 pixels"), ((20_000, 20_000), "far too many pixels")):
         with pytest.raises(Refused, match=message):
             store_photo(tmp_path, picture(size, mode="1"))
+
+
+LARGEST = """
+import resource, sys
+from pathlib import Path
+from records.photos import store_photo
+peak = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
+before = peak()
+store_photo(Path(sys.argv[1]), Path(sys.argv[2]).read_bytes())
+print(peak() - before)
+"""
+
+
+def test_the_largest_picture_that_is_taken_needs_little_memory(tmp_path: Path) -> None:
+    """A few thousand bytes become many pixels: whoever sends some at once must not use up the machine."""
+    (tmp_path / "large.png").write_bytes(picture((4_990, 4_990), mode="P"))
+    command = [sys.executable, "-c", LARGEST, str(tmp_path), str(tmp_path / "large.png")]
+    megabytes = int(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
+    assert megabytes < 350
+
+
+SCRIPT = b"<script>alert(1)</script>"
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        picture(form="GIF", mode="P") + SCRIPT,
+        picture(form="JPEG") + b"<html>" + SCRIPT,
+        picture(form="JPEG", comment=SCRIPT),
+        picture(form="PNG") + b"PK\x03\x04" + SCRIPT,
+    ],
+    ids=["gif", "jpeg and html", "comment", "png and zip"],
+)
+def test_of_a_picture_that_is_something_else_too_only_the_picture_is_kept(tmp_path: Path, raw: bytes) -> None:
+    assert SCRIPT in raw
+    name = store_photo(tmp_path, raw)
+    for path in (tmp_path / "photos").iterdir():
+        assert SCRIPT not in path.read_bytes()
+        assert path.read_bytes().startswith(b"\xff\xd8\xff")
+    assert photo_path(tmp_path, name).suffix == ".jpg"
 
 
 def test_a_file_too_large_to_be_a_photo_is_refused_unread(tmp_path: Path) -> None:
