@@ -18,7 +18,7 @@ from desk.people import Directory, Reader
 from desk.queries import subject_of_card
 from desk.reminders import reminder
 from desk.services import Services
-from desk.views import CallView, Sheet, TeamCallView, call_view, phones_of, team_view
+from desk.views import CallView, Sheet, TeamCallView, call_view, concerns, phones_of, team_view
 from lookup.card import Card
 from lookup.notices import LiveCall
 
@@ -44,6 +44,8 @@ class Audience:
     async def show(self, call: LiveCall) -> Shown | None:
         """The call as this reader sees it; None when it is not theirs to see."""
         directory = await self.desk.people.directory()
+        if not concerns(self.reader, call, directory):
+            return None
         cards = await self.desk.cards.of(call)
         call = self.desk.cards.as_chosen(call)
         card = call_view(call, cards, self.reader, directory, self._sheet(call, cards, directory))
@@ -56,6 +58,13 @@ class Audience:
         """Calls that go on, oldest first; those over, and those that others took, are not news to a fresh page."""
         going_on = sorted((call for call in calls if not call.ended_ms), key=lambda call: call.started_ms)
         return [shown for call in going_on if (shown := await self.show(call))]
+
+    def may_want(self, event: Event) -> bool:
+        """Whether it may have anything for this reader, said at once; in doubt it may."""
+        notice, directory = event.notice, self.desk.people.fresh
+        if notice is None or notice.kind == "task_due":
+            return notice is None or notice.user_id == self.reader.user_id
+        return notice.call is None or directory is None or concerns(self.reader, notice.call, directory)
 
     async def messages(self, event: Event) -> list[bytes]:
         """Server-sent events for this reader: none when nothing concerns them."""

@@ -69,6 +69,11 @@ class People:
         await self._refresh()
         return self._known.directory
 
+    @property
+    def fresh(self) -> Directory | None:
+        """The same at once; None when it would have to be read."""
+        return self._known.directory if self._is_fresh() else None
+
     async def account(self, user_id: int) -> Account | None:
         """The user, or None when there is none. Raises DatabaseGone only when nothing was ever read."""
         await self._refresh()

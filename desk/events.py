@@ -58,7 +58,7 @@ async def live(desk: Desk, session: SignedIn) -> dict[str, Any]:
 
 async def _stream(request: Request, desk: Services, audience: Audience, after: str) -> AsyncIterator[bytes]:
     beat = looked = time.monotonic()
-    with desk.hub.subscribe(after) as subscription, desk.presence.here(audience.reader.user_id):
+    with desk.hub.subscribe(after, audience.may_want) as subscription, desk.presence.here(audience.reader.user_id):
         yield _heartbeat(desk)
         for chunk in await audience.still_lacking():
             yield chunk

@@ -53,8 +53,9 @@ class Event:
 class Subscription:
     """One browser's place in the hub: its events, until the hub stops or it falls too far behind."""
 
-    def __init__(self, first: list[Event]) -> None:
+    def __init__(self, first: list[Event], wants: Callable[[Event], bool]) -> None:
         self.ended = False
+        self._wants = wants
         self._events: asyncio.Queue[Event | None] = asyncio.Queue()
         for event in first:
             self._events.put_nowait(event)
@@ -62,7 +63,7 @@ class Subscription:
     def put(self, event: Event) -> None:
         if self._events.qsize() >= QUEUE:
             self.end()
-        elif not self.ended:
+        elif not self.ended and self._wants(event):
             self._events.put_nowait(event)
 
     def end(self) -> None:
@@ -73,6 +74,8 @@ class Subscription:
 
     async def next(self, within_s: float) -> Event | None:
         """The next event; None when there is none within `within_s` seconds, or after the last (see `ended`)."""
+        if not self._events.empty():
+            return self._events.get_nowait()
         try:
             async with asyncio.timeout(within_s):
                 return await self._events.get()
@@ -141,9 +144,12 @@ class Hub:
             subscription.put(Event("sessions", ""))
 
     @contextlib.contextmanager
-    def subscribe(self, after: str) -> Iterator[Subscription]:
-        """All events after `after`, an id that this or another desk gave; anything else leads to a snapshot."""
-        subscription = Subscription(self._first(after))
+    def subscribe(self, after: str, wants: Callable[[Event], bool] = lambda _: True) -> Iterator[Subscription]:
+        """All events after `after`, an id that this or another desk gave; anything else leads to a snapshot.
+
+        Of those to come, only what it `wants`: hundreds of readers need not wake up for each call of one of them.
+        """
+        subscription = Subscription(self._first(after), wants)
         self._subscriptions.add(subscription)
         try:
             yield subscription
@@ -240,7 +246,8 @@ class Hub:
 def position(id: str) -> tuple[int, int] | None:
     """A stream id ("1700000000000-0") as something to compare; None when it is none."""
     milliseconds, _, sequence = id.partition("-")
-    return (int(milliseconds), int(sequence)) if milliseconds.isdecimal() and sequence.isdecimal() else None
+    is_one = milliseconds.isdecimal() and sequence.isdecimal() and len(id) < 42  # two numbers of 64 bits
+    return (int(milliseconds), int(sequence)) if is_one else None
 
 
 def _some_time_before(seen: tuple[int, int]) -> str:

@@ -44,25 +44,29 @@ class Sight:
     test_calls: bool = False  # may have a call simulated, and ask the doctor
 
 
+_SIGHTS = {
+    "agent": Sight(amounts=True, team=False),
+    "supervisor": Sight(amounts=True, team=True, imports=True, blocks=True, merges=True),
+    "administrator": Sight(
+        amounts=True,
+        team=True,
+        imports=True,
+        sources=True,
+        blocks=True,
+        routing=True,
+        face=True,
+        people=True,
+        merges=True,
+        seen=True,
+        test_calls=True,
+    ),
+}
+_LEAST = Sight(amounts=False, team=False)
+
+
 def sight(role: str) -> Sight:
     """An unknown role sees the least."""
-    return {
-        "agent": Sight(amounts=True, team=False),
-        "supervisor": Sight(amounts=True, team=True, imports=True, blocks=True, merges=True),
-        "administrator": Sight(
-            amounts=True,
-            team=True,
-            imports=True,
-            sources=True,
-            blocks=True,
-            routing=True,
-            face=True,
-            people=True,
-            merges=True,
-            seen=True,
-            test_calls=True,
-        ),
-    }.get(role, Sight(amounts=False, team=False))
+    return _SIGHTS.get(role, _LEAST)
 
 
 @dataclass(frozen=True, slots=True)
@@ -265,6 +269,11 @@ def call_view(
 def phones_of(reader: Reader, call: LiveCall, directory: Directory) -> list[RungPhone]:
     """The reader's own phones in this call."""
     return [phone for phone in call.phones if reader.user_id in directory.rung(call, phone)]
+
+
+def concerns(reader: Reader, call: LiveCall, directory: Directory) -> bool:
+    """Whether the call may have anything for this reader: asked first, because most calls have not for most readers."""
+    return sight(reader.role).team or bool(phones_of(reader, call, directory))
 
 
 def team_view(call: LiveCall, cards: Mapping[int, Card], reader: Reader, directory: Directory) -> TeamCallView | None:

@@ -15,7 +15,7 @@ import pytest
 from config.settings import Settings
 from desk import events as desk_events
 from records.database import writing
-from records.users import deactivate
+from records.users import deactivate, seat
 from ringcard.redis_server import OwnServer
 from tests.fixtures.desk import (
     KHMER,
@@ -120,6 +120,23 @@ async def test_each_reader_gets_the_calls_of_their_own_phone_only(running: tuple
             assert seen == [call.call_id for call in (*for_dara, last)]
             seen = [event.data["call_id"] for event in await the_next(to_mony, 11)]
             assert seen == [call.call_id for call in (*for_mony, last)]
+
+
+async def test_who_sits_at_a_phone_since_a_moment_is_told_of_the_next_call_there(
+    running: tuple[RunningDesk, str],
+) -> None:
+    """Readers whom a call does not concern are not woken for it, and who that is may have changed just now."""
+    desk, address = running
+    async with reading(address, "dara") as dara, dara.events(await dara.now()) as events:
+        others = live_call(KHMER, "102", customers=(desk.people.khmer,))
+        await desk.publish(others)
+        with writing(desk.database()) as session:
+            seat(session, desk.people.dara, "pbx", "188")
+        desk.app.state.services.people.forget()
+        call = live_call(RITHY, "188", customers=(desk.people.rithy,))
+        await desk.publish(call)
+        (event,) = await the_next(events)
+        assert event.data["call_id"] == call.call_id
 
 
 async def test_the_other_agent_is_told_who_answered(running: tuple[RunningDesk, str]) -> None:

@@ -16,6 +16,12 @@ from lookup.notices import LiveCall, Notice
 NOW = 1_700_000_000_000
 
 
+def test_what_is_no_id_of_the_stream_is_none_however_long_it_is() -> None:
+    assert position(f"{NOW}-3") == (NOW, 3)
+    for text in ("", "1", "1-", "-1", "a-b", "9" * 5000 + "-0", "0-" + "9" * 5000):
+        assert position(text) is None, text[:10]
+
+
 class Stream:
     """A stream of notices in memory, with the promises of the real one. It can go away and come back."""
 
