@@ -16,6 +16,8 @@ from typing import Any
 import orjson
 
 from tests.bench import (
+    agents,
+    browsers,
     calls,
     fresh,
     freshness,
@@ -52,6 +54,8 @@ LONGER: Mapping[str, Callable[[argparse.Namespace, Tell], Sequence[Any]]] = {
     "random": lambda args, tell: random_calls.run(args.calls or 10_000, args.rate or 20, args.seed, args.kills, tell),
     "import": lambda args, tell: imports.run(args.rows, args.on, tell),
     "search": lambda args, tell: search.run(args.customers, args.on, tell),
+    "agents": lambda args, tell: agents.run(args.calls or 1000, args.seed, tell),
+    "browsers": lambda args, tell: browsers.run(args.count, args.paced_seconds, tell),
 }
 BENCHES = {**USUAL, **LONGER}
 
@@ -86,7 +90,11 @@ def _arguments() -> argparse.Namespace:
         parser.add_argument(name, type=kind, default=default, help=said)
 
     number("--rounds", 3, "how often calls, lookup, screen and fresh are measured")
-    number("--calls", 0, "calls of each kind in a round of calls, and of each way in peers (200); random (10000)")
+    number(
+        "--calls",
+        0,
+        "calls of each kind in a round of calls, and of each way in peers (200); random (10000); agents (1000)",
+    )
     number("--rate", 0, "calls of each kind in a second (20), soak (75), random (20)", float)
     number("--lookups", 500, "of each kind in a round; more where it is quick")
     number("--screens", 50, "calls to a screen in a round")
@@ -95,7 +103,7 @@ def _arguments() -> argparse.Namespace:
     number("--base", 1_500_000, "matching: numbers of customers")
     number("--callers", 1_000_000, "matching: strangers who call")
     number("--fuzz", 100_000, "matching: hostile callers")
-    number("--seed", 1, "matching, random: repeats a run")
+    number("--seed", 1, "matching, random, agents: repeats a run")
     parser.add_argument("--database", default="", help="matching: an empty database's URL; else SQLite, thrown away")
     both = ("SQLite", "PostgreSQL")
     parser.add_argument("--on", choices=both, nargs="+", default=both, help="import, search: one database, not both")
@@ -106,6 +114,8 @@ def _arguments() -> argparse.Namespace:
     number("--in-database", 1_000_000, "scale: of these, the largest that gets a database")
     number("--most", 400, "load: calls a second to go up to, in steps of 25")
     number("--seconds", 6, "load: of each step", float)
+    number("--count", 500, "browsers: event streams at one desk")
+    number("--paced-seconds", 30, "browsers: of each rate", float)
     number("--minutes", 60, "soak", float)
     parser.add_argument("--kills", action="store_true", help="random: some part of Ringcard dies every few seconds")
     number("--rows", 100_000, "import: customers in the file")
