@@ -32,6 +32,13 @@ BUILT_IN = {
 company stands under the name, and the note for itself; neighbours with one label are shown as one.
 """
 
+MASKABLE = ("debt", "numbers", "email", "address", "orders")
+"""Built-in fields of which a role may see that there is something without seeing what: of orders without the amounts.
+"""
+
+EDITABLE = ("company", "debt", "manager", "numbers", "email", "address", "note")
+"""Built-in fields with a value that is changed on the customer's page; tasks and orders have places of their own."""
+
 TAKEN = frozenset(
     {"id", "customer_id", "external_id", "version", "name", "photo", "phone", "currency", "custom", "fields"}
 )
@@ -54,6 +61,8 @@ class Field:
     default: str = ""  # shown where there is no value
     choices: tuple[str, ...] = ()  # of a choice
     roles: tuple[str, ...] = ROLES  # who sees it; nobody: it is on no card
+    masked: tuple[str, ...] = ()  # who of them sees only that there is something
+    edits: tuple[str, ...] = ROLES  # who of those that see all of it may change its values
 
     @property
     def query(self) -> str:
@@ -86,8 +95,30 @@ def is_kept(name: str, field: Field) -> bool:
     return name not in BUILT_IN and not field.source
 
 
+def is_maskable(name: str) -> bool:
+    return name not in BUILT_IN or name in MASKABLE
+
+
+def is_editable(name: str, field: Field) -> bool:
+    return name in EDITABLE or is_kept(name, field)
+
+
+def in_order(card_fields: Mapping[str, Field]) -> list[tuple[str, Field]]:
+    """All fields in their order; the built-in ones stand at 100, 200 and so on, others after them as written."""
+    usual = {name: Field() for name in BUILT_IN}
+    order = {name: (at + 1) * 100 for at, name in enumerate(BUILT_IN)}
+    order |= {name: 1000 + at for at, name in enumerate(name for name in card_fields if name not in BUILT_IN)}
+    order |= {name: one.order for name, one in card_fields.items() if one.order}
+    return sorted({**usual, **card_fields}.items(), key=lambda one: order[one[0]])
+
+
 def kept_fields(card_fields: Mapping[str, Field]) -> dict[str, Field]:
     return {name: field for name, field in card_fields.items() if is_kept(name, field)}
+
+
+def faults_of_field(name: str, field: Field, queries: Mapping[str, Query]) -> Iterator[str]:
+    """The same of one field."""
+    return _faults_of_field(f"fields.{name}", name, field, queries)
 
 
 def faults(card_fields: Mapping[str, Field], queries: Mapping[str, Query], read_files: bool = False) -> Iterator[str]:
@@ -114,14 +145,15 @@ def _faults_of_field(where: str, name: str, field: Field, queries: Mapping[str, 
     yield from _faults_of_name(where, name)
     if name in TAKEN:
         yield f"{where}: {name} means something else of a customer; choose another name"
-    for role in field.roles:
-        if role not in ROLES:
-            yield f"{where}.roles has {role!r}; write some of {', '.join(map(repr, ROLES))}"
+    for key, roles in (("roles", field.roles), ("masked", field.masked), ("edits", field.edits)):
+        for role in roles:
+            if role not in ROLES:
+                yield f"{where}.{key} has {role!r}; write some of {', '.join(map(repr, ROLES))}"
     if name in BUILT_IN:
-        for key in fields(Field):
-            if key.name not in ("label", "order", "roles") and getattr(field, key.name) != key.default:
-                yield f"{where}.{key.name}: {name} is a built-in field, which takes only label, order and roles"
+        yield from _faults_of_built_in(where, name, field)
         return
+    if field.source and field.edits != ROLES:
+        yield f"{where}.edits: what a query gives is changed by nobody here; leave it out"
     if field.type == "choice" and not field.choices:
         yield f'{where} is a choice; write what of: choices = ["one", "another"]'
     if field.choices and field.type != "choice":
@@ -130,6 +162,16 @@ def _faults_of_field(where: str, name: str, field: Field, queries: Mapping[str, 
         yield f"{where}.source = {field.source!r}; write QUERY.COLUMN, or nothing for a value of your own"
     elif field.source and field.query not in queries:
         yield f"{where}.source = {field.source!r}: there is no [queries.{field.query}]{_nearest(field.query, queries)}"
+
+
+def _faults_of_built_in(where: str, name: str, field: Field) -> Iterator[str]:
+    takes = ["label", "order", "roles"]
+    takes += ["masked"] if name in MASKABLE else []
+    takes += ["edits"] if name in EDITABLE else []
+    for key in fields(Field):
+        if key.name not in takes and getattr(field, key.name) != key.default:
+            only = f"{', '.join(takes[:-1])} and {takes[-1]}"
+            yield f"{where}.{key.name}: {name} is a built-in field, which takes only {only}"
 
 
 def _faults_of_query(where: str, name: str, query: Query, read_files: bool) -> Iterator[str]:

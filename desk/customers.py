@@ -59,7 +59,7 @@ async def card_page(request: Request, desk: Desk, session: SignedIn, customer_id
         aliases=aliases,
         directory=directory,
         own=own_fields(desk, page.customer, session.reader),
-        may_change=bool(desk.layout.kept_seen_by(session.reader.role)),
+        may_change=bool(desk.layout.kept_changed_by(session.reader.role)),
         **await seen_beside(desk, session.reader, customer_id),
         **await beside_customer(desk, session),
         **await notes_beside(desk, session.reader, customer_id),
@@ -70,7 +70,7 @@ async def card_page(request: Request, desk: Desk, session: SignedIn, customer_id
 async def one_json(response: Response, desk: Desk, reader: TheReader, customer_id: int) -> dict[str, Any]:
     """One customer's card, as you may see it. The `ETag` is the version to give with a change."""
     page, aliases = await desk.store.read(lambda records: _with_aliases(records, customer_id))
-    sees = desk.layout.names_seen_by(reader.role)
+    sees, masked = desk.layout.names_seen_by(reader.role), desk.layout.masked_from(reader.role)
     tasks = [
         {"title": task.title, "state": task.state, "due_at": rfc3339(task.due_at)}
         for task in page.tasks
@@ -81,11 +81,11 @@ async def one_json(response: Response, desk: Desk, reader: TheReader, customer_i
             "number": order.number,
             "title": order.title,
             "state": order.state,
-            "total": money(order.total_minor, order.currency, reader),
+            "total": money(order.total_minor, order.currency, reader) if "orders" in sees else None,
             "placed_at": rfc3339(order.placed_at),
         }
         for order in page.orders
-        if "orders" in sees
+        if "orders" in sees | masked
     ]
     also = [
         {"customer_id": each.old_id, "name": each.name, "source": each.source, "external_id": each.external_id}
@@ -94,7 +94,7 @@ async def one_json(response: Response, desk: Desk, reader: TheReader, customer_i
     desk.seen.note(reader.user_id, [customer_id], "api")
     response.headers["ETag"] = f'"{page.customer.version}"'
     facts = customer_facts(page.customer, reader, sees)
-    return {**facts, "orders": orders, "tasks": tasks, "also_known_as": also}
+    return {**facts, "orders": orders, "tasks": tasks, "also_known_as": also, "masked": sorted(masked)}
 
 
 def whole(session: Session, customer_id: int) -> CustomerPage:

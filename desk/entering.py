@@ -74,12 +74,12 @@ class Sheet:
 def rules_for(desk: Services, reader: Reader, is_new: bool = False) -> Rules:
     """What this person may give. Of a new customer there is nothing yet that a role may not see, so they may give any
     number."""
-    sees = desk.layout.names_seen_by(reader.role)
-    names = {name for name in (*TEXTS, "manager_id", "debt", "numbers") if PLACED.get(name, name) in sees}
+    may = {one.name for one in desk.layout.changed_by(reader.role)}
+    names = {name for name in (*TEXTS, "manager_id", "debt", "numbers") if PLACED.get(name, name) in may}
     names |= {"name", "photo"} | ({"numbers"} if is_new else set())
     if not sight(reader.role).amounts:
         names.discard("debt")
-    own = {one.name: one.field for one in desk.layout.kept_seen_by(reader.role)}
+    own = {one.name: one.field for one in desk.layout.kept_changed_by(reader.role)}
     return Rules(frozenset(names), own, desk.layout.currency, desk.parts.read_number)
 
 
@@ -226,7 +226,7 @@ async def _form(
         status,
         customer=found,
         may=rules.names,
-        own=desk.layout.kept_seen_by(reader.role),
+        own=desk.layout.kept_changed_by(reader.role),
         labels=labels,
         values={
             **dict.fromkeys((*TEXTS, "debt", "manager_id", "photo"), ""),
@@ -254,7 +254,7 @@ def _spare(found: Customer | None, typed: Shown) -> tuple[Line, ...]:
 
 
 def _own_empty(desk: Services, reader: Reader) -> dict[str, str]:
-    return {f"custom.{one.name}": "" for one in desk.layout.kept_seen_by(reader.role)}
+    return {f"custom.{one.name}": "" for one in desk.layout.kept_changed_by(reader.role)}
 
 
 def _labels(desk: Services) -> dict[str, str]:

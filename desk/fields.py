@@ -42,8 +42,8 @@ async def all_own_fields(desk: Services, of: Customer, reader: Reader) -> tuple[
 
 
 def _views(desk: Services, of: Customer, reader: Reader, answers: Answers) -> tuple[FieldView, ...]:
-    placed = [one for one in desk.layout.seen_by(reader.role) if not one.built_in]
-    return field_views(placed, of.custom, answers, desk.layout.currency)
+    placed = [one for one in desk.layout.shown_to(reader.role) if not one.built_in]
+    return field_views(placed, of.custom, answers, desk.layout.currency, desk.layout.masked_from(reader.role))
 
 
 @pages.get("/pieces/customers/{customer_id}/fields")
@@ -52,7 +52,7 @@ async def late_fields(desk: Desk, session: SignedIn, customer_id: int) -> HTMLRe
     found = await desk.store.read(lambda records: _one(records, customer_id))
     own = await all_own_fields(desk, found, session.reader)
     desk.seen.note(session.reader.user_id, [customer_id], "page")
-    may_change = bool(desk.layout.kept_seen_by(session.reader.role))
+    may_change = bool(desk.layout.kept_changed_by(session.reader.role))
     return HTMLResponse(desk.pages.piece("customer_fields.html", customer=found, own=own, may_change=may_change))
 
 
@@ -69,7 +69,7 @@ async def save(request: Request, desk: Desk, session: SignedIn, customer_id: int
     sent = await request.form()
     typed = {name: value for name, value in sent.items() if isinstance(value, str)}
     version = typed.pop("version", "")
-    kept, currency, reader = desk.layout.kept_seen_by(session.reader.role), desk.layout.currency, session.reader
+    kept, currency, reader = desk.layout.kept_changed_by(session.reader.role), desk.layout.currency, session.reader
     try:
         if not is_version(version):
             raise Refused("The form was sent without its version; open it again.")
@@ -108,7 +108,7 @@ async def change_json(
     version = if_match.strip().removeprefix("W/").strip('"')
     if not is_version(version):
         raise HTTPException(428, "Give the ETag of the fields as If-Match, so that nobody's change is lost.")
-    kept, currency = desk.layout.kept_seen_by(reader.role), desk.layout.currency
+    kept, currency = desk.layout.kept_changed_by(reader.role), desk.layout.currency
     change = Change(customer_id, kept, values, int(version), currency, reader.user_id)
     try:
         changed = await desk.store.write(change.make)
@@ -171,7 +171,7 @@ async def _form(
     version: str = "",
     said: str = "",
 ) -> Response:
-    kept = desk.layout.kept_seen_by(session.reader.role)
+    kept = desk.layout.kept_changed_by(session.reader.role)
     values = {one.name: as_typed(found.custom.get(one.name)) for one in kept} | {**(typed or {})}
     return await desk.pages.page(
         request,

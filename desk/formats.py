@@ -15,6 +15,11 @@ import phonenumbers
 HUES = 12
 """Colours that an avatar may have; `static/desk.css` has one class for each."""
 
+MASK = "••••"
+"""What stands where a role may see only that there is something."""
+
+_LAST_SEEN = 2
+
 _E164 = re.compile(r"\+[0-9]+")  # phonenumbers would read letters as the digits beside them on a telephone
 
 _WHOLE = frozenset(
@@ -44,6 +49,14 @@ def number(text: str) -> str:
     if not phonenumbers.is_possible_number(parsed):
         return text
     return phonenumbers.format_number(parsed, phonenumbers.PhoneNumberFormat.INTERNATIONAL)
+
+
+def masked_number(text: str) -> str:
+    """Country and last digits alone: "+855 •• ••• •78"; of what is no E.164 number the last digits."""
+    shown = number(text)
+    head, gap, rest = shown.partition(" ") if _E164.fullmatch(text) else ("", "", shown)
+    covered = re.sub(r"\w", "•", rest[:-_LAST_SEEN])
+    return f"{head}{gap}{covered or MASK}{rest[-_LAST_SEEN:] if covered else ''}"
 
 
 @lru_cache(maxsize=4096)

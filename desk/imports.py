@@ -232,8 +232,7 @@ def _plain_name(name: str) -> str:
 
 
 def _own(desk: Services, session: Session) -> Own:
-    """What somebody may fill, they may see."""
-    return {one.name: one.field for one in desk.layout.kept_seen_by(session.reader.role)}
+    return {one.name: one.field for one in desk.layout.kept_changed_by(session.reader.role)}
 
 
 def _headers(desk: Services, row: Import) -> tuple[str, ...]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from config.card_fields import BUILT_IN, ROLES, Field, is_kept, label_of
+from config.card_fields import BUILT_IN, ROLES, Field, in_order, is_editable, is_kept, label_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,13 +31,8 @@ class Placed:
 
 
 def placed(fields: Mapping[str, Field]) -> tuple[Placed, ...]:
-    """All fields in their order; the built-in ones stand at 100, 200 and so on, others after them as written."""
-    usual = {name: Field(order=(at + 1) * 100) for at, name in enumerate(BUILT_IN)}
-    own = [name for name in fields if name not in BUILT_IN]
-    order = {name: one.order for name, one in usual.items()} | {name: 1000 + at for at, name in enumerate(own)}
-    order |= {name: one.order for name, one in fields.items() if one.order}
-    every = [Placed(name, label_of(name, one), one) for name, one in {**usual, **fields}.items()]
-    return tuple(sorted(every, key=lambda one: order[one.name]))
+    """All fields in their order."""
+    return tuple(Placed(name, label_of(name, one), one) for name, one in in_order(fields))
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,16 +43,34 @@ class Layout:
     currency: str = "USD"
 
     def seen_by(self, role: str) -> tuple[Placed, ...]:
-        """In their order. An unknown role sees what every role does."""
-        roles = {role} if role in ROLES else set(ROLES)
+        """Those of which this role sees everything, in their order. An unknown role sees what every role does."""
+        masked = self.masked_from(role)
+        return tuple(one for one in self.shown_to(role) if one.name not in masked)
+
+    def shown_to(self, role: str) -> tuple[Placed, ...]:
+        """Those, and between them the ones of which it sees only that there is something."""
+        roles = _roles(role)
         return tuple(one for one in self.fields if roles <= set(one.field.roles))
+
+    def masked_from(self, role: str) -> frozenset[str]:
+        """Names of those of which this role sees only that there is something."""
+        return frozenset(one.name for one in self.shown_to(role) if not _roles(role).isdisjoint(one.field.masked))
 
     def names_seen_by(self, role: str) -> frozenset[str]:
         return frozenset(one.name for one in self.seen_by(role))
 
     def kept_seen_by(self, role: str) -> tuple[Placed, ...]:
-        """Those whose values this role may change."""
+        """Those whose values are kept with the customer."""
         return tuple(one for one in self.seen_by(role) if one.kept)
+
+    def changed_by(self, role: str) -> tuple[Placed, ...]:
+        """Those whose values this role may change: what it does not see it cannot."""
+        roles = _roles(role)
+        may = (one for one in self.seen_by(role) if roles <= set(one.field.edits))
+        return tuple(one for one in may if is_editable(one.name, one.field))
+
+    def kept_changed_by(self, role: str) -> tuple[Placed, ...]:
+        return tuple(one for one in self.changed_by(role) if one.kept)
 
     def queries_for(self, role: str) -> frozenset[str]:
         """Queries that give this role something to see."""
@@ -65,3 +78,7 @@ class Layout:
 
     def label(self, name: str) -> str:
         return next(one.label for one in self.fields if one.name == name)
+
+
+def _roles(role: str) -> set[str]:
+    return {role} if role in ROLES else set(ROLES)

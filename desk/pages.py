@@ -49,10 +49,11 @@ class Pages:
             lstrip_blocks=True,
         )
         self._templates.globals |= {"company": parts.settings.company.name, "static": static_url, "sight": sight}
-        self._templates.globals |= {"label": layout.label, "simulated": is_simulated}
+        self._templates.globals |= {"label": layout.label, "simulated": is_simulated, "mask": formats.MASK}
         self._templates.filters |= {
             "amount": formats.amount,
             "number": formats.number,
+            "masked_number": formats.masked_number,
             "country": formats.country,
             "lasting": formats.lasting,
             "initials": formats.initials,
@@ -76,6 +77,7 @@ class Pages:
         frame = {
             "reader": session.reader,
             "sees": self._layout.names_seen_by(session.reader.role),
+            "masked": self._layout.masked_from(session.reader.role),
             "session_tag": session.tag,
             "path": request.url.path,
             "undisturbed": session.reader.user_id in (await desk.people.directory()).undisturbed,

@@ -6,8 +6,8 @@ customer or a live call passes through `customer_view` or `call_view`. Pure.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import date
 from itertools import groupby
 from typing import Any, Literal
@@ -37,6 +37,7 @@ class Sight:
     sources: bool = False  # how sources of customers are doing
     blocks: bool = False  # may block callers, and let them in again
     routing: bool = False  # may say who rings
+    card: bool = False  # may say which fields a card has, and who sees them
     face: bool = False  # may give the desk the company's name, logo and colour
     people: bool = False  # may enter people, change them and switch them off
     merges: bool = False  # may make one customer of two
@@ -54,6 +55,7 @@ _SIGHTS = {
         sources=True,
         blocks=True,
         routing=True,
+        card=True,
         face=True,
         people=True,
         merges=True,
@@ -117,9 +119,9 @@ class FieldView:
     name: str
     label: str
     kind: str  # "built-in", or the type of its value; "text" too for a value that does not fit its type
-    state: Literal["ready", "waiting", "failed"] = "ready"  # of the query that gives it
+    state: Literal["ready", "waiting", "failed", "masked"] = "ready"  # of the query that gives it; or not to be seen
     value: Any = None  # as `records.custom` makes it; None: there is none
-    text: str = ""  # the value for the screen, else the default
+    text: str = ""  # the value for the screen, else the default; of a masked one what may be seen in its place
 
     @property
     def block(self) -> str:
@@ -165,6 +167,8 @@ class CustomerView:
 
     def _shows(self, item: FieldView) -> bool:
         """What has nothing to say takes no room; that nothing is owed and nobody cares for them says something."""
+        if item.state == "masked":
+            return bool(item.text)
         match item.name:
             case "company":
                 return bool(item.label and self.company)
@@ -306,8 +310,10 @@ def team_view(call: LiveCall, cards: Mapping[int, Card], reader: Reader, directo
 def customer_view(card: Card, reader: Reader, sheet: Sheet | None = None) -> CustomerView:
     sheet = sheet or Sheet()
     seen = sight(reader.role)
-    placed = sheet.layout.seen_by(reader.role)
-    names = {one.name for one in placed}
+    names, masked = sheet.layout.names_seen_by(reader.role), sheet.layout.masked_from(reader.role)
+    shows_orders = "orders" in names | masked
+    answers = sheet.answers.get(card.customer_id, {})
+    shown = field_views(sheet.layout.shown_to(reader.role), card.custom, answers, sheet.layout.currency, masked)
     manager = card.manager if "manager" in names else None
     return CustomerView(
         customer_id=card.customer_id,
@@ -322,19 +328,47 @@ def customer_view(card: Card, reader: Reader, sheet: Sheet | None = None) -> Cus
         hue=formats.hue(card.customer_id),
         numbers=tuple(number_view(item.e164, item.label, item.ext) for item in card.numbers if "numbers" in names),
         debt=_money(card.debt) if seen.amounts and "debt" in names else None,
-        orders=tuple(_order(order, seen) for order in card.orders if "orders" in names),
+        orders=tuple(_order(order, seen.amounts and "orders" in names) for order in card.orders if shows_orders),
         manager=manager.name if manager else "",
         manager_is_reader=bool(manager and manager.user_id == reader.user_id),
         last_task=_task(card.last_task) if card.last_task and "last_task" in names else None,
-        fields=field_views(placed, card.custom, sheet.answers.get(card.customer_id, {}), sheet.layout.currency),
+        fields=tuple(replace(one, text=_masked(card, one.name)) if _is_covered(one) else one for one in shown),
     )
 
 
+def _is_covered(one: FieldView) -> bool:
+    return one.state == "masked" and one.kind == "built-in"
+
+
+def _masked(card: Card, name: str) -> str:
+    """What a role sees of a built-in field of which it sees only that there is something; empty: there is nothing."""
+    if name == "numbers":
+        return " · ".join(formats.masked_number(item.e164) for item in card.numbers)
+    there = {"debt": card.debt.minor, "email": card.email, "address": card.address}
+    return formats.MASK if there.get(name) else ""
+
+
 def field_views(
-    placed: Sequence[Placed], custom: Mapping[str, Any], answers: Answers, currency: str
+    placed: Sequence[Placed],
+    custom: Mapping[str, Any],
+    answers: Answers,
+    currency: str,
+    masked: Collection[str] = (),
 ) -> tuple[FieldView, ...]:
-    """These fields, in their order, with the values that the customer keeps and those that queries gave."""
-    return tuple(_field(one, custom, answers, currency) for one in placed)
+    """These fields, in their order, with the values that the customer keeps and those that queries gave. Of `masked`
+    ones only that there is something; of orders what there is of them without the amounts."""
+    return tuple(
+        _covered(one, custom) if one.name in masked else _field(one, custom, answers, currency) for one in placed
+    )
+
+
+def _covered(one: Placed, custom: Mapping[str, Any]) -> FieldView:
+    if one.name == "orders":
+        return FieldView(one.name, one.label, "built-in")
+    if one.built_in:
+        return FieldView(one.name, one.label, "built-in", "masked")
+    there = bool(one.field.query) or custom.get(one.name) is not None
+    return FieldView(one.name, one.label, one.field.type, "masked", None, formats.MASK if there else "")
 
 
 def _field(one: Placed, custom: Mapping[str, Any], answers: Answers, currency: str) -> FieldView:
@@ -425,10 +459,8 @@ def _money(money: Money) -> MoneyView:
     return MoneyView(money.minor, money.currency, formats.amount(money.minor, money.currency))
 
 
-def _order(order: CardOrder, seen: Sight) -> OrderView:
-    return OrderView(
-        order.number, order.title, order.state, _money(order.total) if seen.amounts else None, order.placed_at
-    )
+def _order(order: CardOrder, amounts: bool) -> OrderView:
+    return OrderView(order.number, order.title, order.state, _money(order.total) if amounts else None, order.placed_at)
 
 
 def _task(task: CardTask) -> TaskView:

@@ -165,7 +165,10 @@ def test_the_shipped_file_keeps_no_secret() -> None:
             {"fields": {"vip": {"roles": ["agents"]}}},
             "fields.vip.roles has 'agents'; write some of 'agent', 'supervisor'",
         ),
-        ({"fields": {"debt": {"type": "money"}}}, "debt is a built-in field, which takes only label, order and roles"),
+        (
+            {"fields": {"debt": {"type": "money"}}},
+            "debt is a built-in field, which takes only label, order, roles, masked and edits",
+        ),
         ({"fields": {"debt": {"default": "none"}}}, "fields.debt.default: debt is a built-in field"),
         ({"fields": {"grade": {"type": "choice"}}}, "fields.grade is a choice; write what of: choices = ["),
         ({"fields": {"grade": {"choices": ["a"]}}}, 'fields.grade.choices go with type = "choice"'),
