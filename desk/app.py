@@ -14,6 +14,8 @@ from starlette.types import Scope
 
 from desk import (
     api,
+    arranging_api,
+    arranging_pages,
     blocked,
     calls,
     choices,
@@ -58,7 +60,7 @@ from desk.directory import People
 from desk.doctor import Doctor
 from desk.faces import Faces
 from desk.guard import Guard
-from desk.layout import Layout, placed
+from desk.layouts import Layouts
 from desk.live import Hub
 from desk.pages import STATIC, Pages
 from desk.parts import DeskParts
@@ -119,6 +121,8 @@ ROUTERS = (
     installed.router,
     looks.pages,
     looks.api,
+    arranging_pages.pages,
+    arranging_api.api,
     phones.router,
     dialplan.router,
     health.router,
@@ -176,14 +180,14 @@ def _services(parts: DeskParts) -> Services:
     people = People(store)
     hub = Hub(parts.live, parts.notices)
     sessions = Sessions(parts.settings, parts.secret, people, store)
-    layout = Layout(placed(parts.settings.fields), parts.settings.company.currency)
+    layouts = Layouts(store, parts.settings)
     cards = LiveCards(parts, hub, store)
     queries = Queries(parts.settings.queries, cards.tell)
-    pages = Pages(parts, layout)
+    pages = Pages(parts, layouts)
     presence = Presence(store, parts.settings.routing.presence == "desk")
     faces = Faces(store, parts.settings)
     seen = Seen(store, parts.settings.desk.seen_days, parts.clock)
-    rooms = (parts, store, people, hub, layout, cards, queries, sessions, pages, presence, faces, seen)
+    rooms = (parts, store, people, hub, layouts, cards, queries, sessions, pages, presence, faces, seen)
     return Services(*rooms, parts.clock())
 
 
@@ -197,6 +201,7 @@ async def _life(app: FastAPI) -> AsyncIterator[None]:
         services.presence.keep(),
         services.sessions.keep(),
         services.seen.keep(),
+        services.layouts.keep(services.cards.tell_all),
         simulations.keep(),
     )
     tasks = [asyncio.create_task(each) for each in work]

@@ -108,6 +108,12 @@ class LiveCards:
         """There is more to show of this customer than there was."""
         self._hub.tell(Notice("card_changed", _ms(self._clock()), None, customer_id))
 
+    def tell_all(self) -> None:
+        """Cards are laid out in another way."""
+        calls = [call for call in self._hub.calls()[1] if not call.ended_ms]
+        for customer_id in {id for call in calls for id in (*call.customer_ids, call.customer_id) if id}:
+            self.tell(customer_id)
+
     def _note(self, notice: Notice) -> None:
         if notice.kind != "card_changed" or notice.call:
             return

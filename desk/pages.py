@@ -21,7 +21,7 @@ from config.settings import Settings
 from desk import formats
 from desk.announce import Audience
 from desk.faces import Look
-from desk.layout import Layout
+from desk.layouts import Layouts
 from desk.parts import DeskParts
 from desk.people import Reader
 from desk.services import services_of
@@ -36,8 +36,8 @@ STATIC = HERE / "static"
 class Pages:
     """Renders templates. One per application."""
 
-    def __init__(self, parts: DeskParts, layout: Layout) -> None:
-        self._layout = layout
+    def __init__(self, parts: DeskParts, layouts: Layouts) -> None:
+        self._layouts = layouts
         self._clock = parts.clock
         self._settings: Settings = parts.settings
         self._zone = ZoneInfo(parts.settings.company.time_zone)
@@ -49,7 +49,8 @@ class Pages:
             lstrip_blocks=True,
         )
         self._templates.globals |= {"company": parts.settings.company.name, "static": static_url, "sight": sight}
-        self._templates.globals |= {"label": layout.label, "simulated": is_simulated, "mask": formats.MASK}
+        self._templates.globals |= {"simulated": is_simulated, "mask": formats.MASK}
+        self._templates.globals["label"] = lambda name: layouts.now.label(name)
         self._templates.filters |= {
             "amount": formats.amount,
             "number": formats.number,
@@ -76,8 +77,8 @@ class Pages:
         live = await Audience(desk, session.reader).show_all(calls) if desk.hub.up else []
         frame = {
             "reader": session.reader,
-            "sees": self._layout.names_seen_by(session.reader.role),
-            "masked": self._layout.masked_from(session.reader.role),
+            "sees": self._layouts.now.names_seen_by(session.reader.role),
+            "masked": self._layouts.now.masked_from(session.reader.role),
             "session_tag": session.tag,
             "path": request.url.path,
             "undisturbed": session.reader.user_id in (await desk.people.directory()).undisturbed,

@@ -69,6 +69,7 @@ async def _allowed(desk: Services, token: str, kind: Kind) -> tuple[Link | None,
     link = read(desk.parts.secret, token, desk.parts.clock().timestamp())
     if link is None or link.kind != kind:
         return None, None
+    await desk.layouts.expect()
     customer_id = link.customer_id
     found = await desk.store.read(lambda records: customers.customer(records, id_of_now(records, customer_id)))
     if found and kind != "photo":

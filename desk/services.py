@@ -14,6 +14,7 @@ from desk.cards import LiveCards
 from desk.directory import People
 from desk.faces import Faces
 from desk.layout import Layout
+from desk.layouts import Layouts
 from desk.live import Hub
 from desk.parts import DeskParts
 from desk.presence import Presence
@@ -34,7 +35,7 @@ class Services:
     store: Store
     people: People
     hub: Hub
-    layout: Layout
+    layouts: Layouts
     cards: LiveCards
     queries: Queries
     sessions: Sessions
@@ -43,6 +44,11 @@ class Services:
     faces: Faces
     seen: Seen
     since: datetime  # when the desk started
+
+    @property
+    def layout(self) -> Layout:
+        """As it is now; whoever makes a whole answer takes it once."""
+        return self.layouts.now
 
     @property
     def zone(self) -> ZoneInfo:

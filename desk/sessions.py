@@ -217,9 +217,11 @@ def _address(connection: HTTPConnection) -> str:
 
 async def signed_in(connection: HTTPConnection) -> Session:
     """The session, or NotSignedIn."""
-    session = await services_of(connection).sessions.of(connection)
+    desk = services_of(connection)
+    session = await desk.sessions.of(connection)
     if session is None:
         raise NotSignedIn
+    await desk.layouts.expect()
     return session
 
 

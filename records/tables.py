@@ -195,6 +195,19 @@ class CompanyFace(Base):
     logo: Mapped[str] = mapped_column(default="")  # SHA-256 of the re-encoded picture in data_dir/logos; empty: none
 
 
+class CardLayout(Base):
+    """What an administrator said of the card's fields, over the settings: the newest holds, the others are history."""
+
+    __tablename__ = "card_layouts"
+
+    id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)  # the version
+    at: Mapped[datetime]
+    by_id: Mapped[int | None] = mapped_column(ForeignKey("users.id", ondelete="SET NULL"), index=True)
+    said: Mapped[Any] = mapped_column(JSON().with_variant(JSONB(), "postgresql"))  # a `config.card_said.Said`
+
+    by: Mapped[User | None] = relationship()
+
+
 class Calendar(Base):
     """Working hours of a team, or of the company; texts as a person wrote them, which `lookup.hours` reads."""
 

@@ -9,8 +9,8 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from config.card_fields import kept_fields
 from config.settings import Settings
+from records.card_layouts import kept_now
 from records.database import open_database, reading, writing
 from records.errors import NotFound, Refused
 from records.intake import imports
@@ -174,13 +174,15 @@ def intake_for(settings: Settings) -> Iterator[Intake]:
     try:
         check(database)
         compose.warm()
+        with reading(database) as session:
+            own = kept_now(session, settings.fields)
         with compose.forgetting(settings) as forget:
             yield Intake(
                 database,
                 settings.data_dir,
                 compose.reader(settings),
                 settings.company.currency,
-                kept_fields(settings.fields),
+                own,
                 forget,
                 Said(PROGRESS_S, _say),
             )

@@ -20,8 +20,8 @@ from sqlalchemy import Engine as Database
 from sqlalchemy.exc import SQLAlchemyError
 
 from config import logging as logs
-from config.card_fields import kept_fields
 from config.settings import Settings, Source
+from records.card_layouts import kept_now
 from records.database import open_database, reading
 from records.errors import RecordsError
 from records.intake.imports import Intake
@@ -100,9 +100,10 @@ def work(settings: Settings, name: str, parent: int) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the worker, which ends us
     logs.setup(settings.log)
     database = open_database(settings.database_url)
-    own = kept_fields(settings.fields)
-    intake = Intake(database, settings.data_dir, compose.reader(settings), settings.company.currency, own)
     try:
+        with reading(database) as session:
+            own = kept_now(session, settings.fields)
+        intake = Intake(database, settings.data_dir, compose.reader(settings), settings.company.currency, own)
         with Limited(settings, name):
             runs.run(intake, name, settings.sources[name])
     except RecordsError as exc:

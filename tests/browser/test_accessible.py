@@ -41,6 +41,7 @@ PAGES = (
     "/seen",
     "/welcome",
     "/test-call",
+    "/card-fields",
     "/no-such-page",
 )
 

@@ -87,10 +87,11 @@ def test_a_telephone_that_cannot_be_one_is_refused() -> None:
 def test_what_the_page_on_fields_shows_is_valid() -> None:
     page = (Path(__file__).parents[2] / "docs" / "fields.md").read_text(encoding="utf-8")
     examples = re.findall(r"```toml\n(.*?)```", page, re.DOTALL)
-    assert len(examples) == 3
+    assert len(examples) == 4
     settings = [parse(tomllib.loads(example)) for example in examples]
     assert settings[1].fields["grade"].choices == ("Gold", "Silver", "Bronze")
     assert settings[2].fields["balance"].query == "erp"
+    assert settings[3].fields["debt"].masked == ("agent",)
 
 
 def test_the_shipped_file_keeps_no_secret() -> None:
