@@ -26,6 +26,7 @@ from desk.parts import DeskParts
 from desk.people import Reader
 from desk.services import services_of
 from desk.sessions import Session
+from desk.tab_names import TabNames
 from desk.views import CallView, TeamCallView, sight
 from lookup.notices import is_simulated
 
@@ -37,6 +38,7 @@ class Pages:
     """Renders templates. One per application."""
 
     def __init__(self, parts: DeskParts, layouts: Layouts) -> None:
+        self.tabs = TabNames(parts.secret)
         self._layouts = layouts
         self._clock = parts.clock
         self._settings: Settings = parts.settings
@@ -81,6 +83,7 @@ class Pages:
             "masked": self._layouts.now.masked_from(session.reader.role),
             "session_tag": session.tag,
             "path": request.url.path,
+            "tab": self.tabs.of(session.reader.user_id, request.url.path, request.url.query),
             "undisturbed": session.reader.user_id in (await desk.people.directory()).undisturbed,
             "cards": [item.card for item in live if item.card and item.card.state in ("ringing", "talking")],
             "team": [item.team for item in live if item.team],

@@ -4,11 +4,13 @@ import { Alerts } from "./alerts.js";
 import { Board } from "./board.js";
 import { offerChoices } from "./choice.js";
 import { Drafts } from "./drafts.js";
+import { Forms } from "./forms.js";
 import { offerFinding } from "./find.js";
 import { alerted, hushed } from "./notices.js";
 import { Reminders } from "./reminders.js";
 import { offerSimulated } from "./simulated.js";
 import { Stream } from "./stream.js";
+import { Tabs } from "./tabs.js";
 import { askWho } from "./who.js";
 
 const page = document.body.dataset;
@@ -51,6 +53,8 @@ function showState(state) {
 const board = new Board(document, ahead, page.popUp);
 const reminders = new Reminders(document);
 new Drafts(document, page.me);
+const tabs = new Tabs(document.getElementById("tabs"), page.me);
+new Forms(document, page.me, tabs);
 
 connect((event) => {
   if (event.kind === "hush") return hushed(event);
