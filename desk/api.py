@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from typing import Any
+from typing import Annotated, Any
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Query, Request
 
+from desk import described, shapes
 from desk.asking import expect_may_ask
 from desk.people import Reader
 from desk.queries import subject_of_card
@@ -18,7 +19,7 @@ from lookup.answers import Caller, Found, Withheld
 router = APIRouter(prefix="/api/v1")
 
 
-@router.get("/me", tags=["people"])
+@router.get("/me", tags=["me"], response_model=shapes.Me)
 async def me(desk: Desk, reader: TheReader) -> dict[str, Any]:
     """The person this session belongs to, and their phones."""
     directory = await desk.people.directory()
@@ -31,8 +32,14 @@ async def me(desk: Desk, reader: TheReader) -> dict[str, Any]:
     }
 
 
-@router.get("/lookup", tags=["lookup"])
-async def lookup(desk: Desk, reader: TheReader, number: str, trunk: str = "", presentation: str = "") -> dict[str, Any]:
+@router.get("/lookup", tags=["lookup"], response_model=shapes.Lookup, response_model_exclude_unset=True)
+async def lookup(
+    desk: Desk,
+    reader: TheReader,
+    number: Annotated[str, Query(max_length=100)],
+    trunk: Annotated[str, Query(max_length=100)] = "",
+    presentation: Annotated[str, Query(max_length=100)] = "",
+) -> dict[str, Any]:
     """Who a caller with this number would be, and why, as a call would find it.
 
     A role that is not shown customers' numbers is told only of the number that calls it (403).
@@ -69,5 +76,4 @@ def _at_hand(desk: Services, reader: Reader, answer: Found) -> dict[int, Answers
 @router.get("/openapi.json", include_in_schema=False)
 async def openapi(request: Request, session: SignedIn) -> dict[str, Any]:
     """The description of this API, for those who may use it."""
-    description: dict[str, Any] = request.app.openapi()
-    return description
+    return described.of(request.app)

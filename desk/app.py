@@ -7,7 +7,7 @@ import contextlib
 from collections import Counter
 from collections.abc import AsyncIterator
 
-from fastapi import FastAPI
+from fastapi import Depends, FastAPI
 from starlette.responses import Response
 from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
@@ -19,6 +19,7 @@ from desk import (
     blocked,
     calls,
     choices,
+    company_api,
     customers,
     dialplan,
     entering,
@@ -29,17 +30,21 @@ from desk import (
     health,
     history,
     imports,
+    imports_api,
     installed,
     looks,
     me,
+    me_api,
     merging,
     metrics,
     note_pages,
     phones,
+    photo_api,
     problems,
     pushed,
     reminders,
     routing,
+    routing_api,
     second_factor,
     seen_pages,
     sign_in,
@@ -53,6 +58,7 @@ from desk import (
     task_pages,
     teams,
     today,
+    upcoming_api,
     welcome,
 )
 from desk.cards import LiveCards
@@ -62,6 +68,7 @@ from desk.doctor import Doctor
 from desk.faces import Faces
 from desk.guard import Guard
 from desk.layouts import Layouts
+from desk.legible import legible
 from desk.live import Hub
 from desk.pages import STATIC, Pages
 from desk.parts import DeskParts
@@ -100,6 +107,8 @@ ROUTERS = (
     fields.pages,
     fields.api,
     choices.router,
+    photo_api.router,
+    imports_api.router,  # before the one import, whose id is a number
     imports.pages,
     imports.api,
     sources.pages,
@@ -110,9 +119,11 @@ ROUTERS = (
     note_pages.api,
     task_calendar.pages,
     task_pages.pages,
+    upcoming_api.router,  # before the one task, whose id is a number
     task_api.router,
     reminders.pages,
     routing.pages,
+    routing_api.router,
     blocked.pages,
     blocked.api,
     simulated_calls.pages,
@@ -125,6 +136,8 @@ ROUTERS = (
     tabs.pages,
     arranging_pages.pages,
     arranging_api.api,
+    me_api.router,
+    company_api.router,
     phones.router,
     dialplan.router,
     health.router,
@@ -144,6 +157,7 @@ def create_app(parts: DeskParts) -> FastAPI:
         openapi_url=None,
         lifespan=_life,
         redirect_slashes=False,  # it would lead to wherever the request says that it was sent to
+        dependencies=[Depends(legible)],
     )
     app.state.services = _services(parts)
     app.state.door = sign_in.Door()
@@ -152,6 +166,7 @@ def create_app(parts: DeskParts) -> FastAPI:
     app.state.doctor = Doctor(parts.examine, parts.clock)
     for router in ROUTERS:
         app.include_router(router)
+    app.state.addresses = [route for router in ROUTERS for route in router.routes]
     app.mount("/static", KeptFiles(directory=STATIC), name="static")
     problems.install(app)
     app.add_middleware(problems.Broken)

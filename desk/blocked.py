@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Body, Depends, Form, HTTPException, Request
+from fastapi import APIRouter, Depends, Form, HTTPException, Request
 from fastapi.responses import RedirectResponse, Response
+from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy.orm import Session as Records
 
+from desk import described, shapes
+from desk.bounds import Id
 from desk.formats import rfc3339
 from desk.services import Desk, Services
 from desk.sessions import Session, SignedIn
@@ -29,6 +32,12 @@ async def may_block(session: SignedIn) -> Session:
 
 MayBlock = Annotated[Session, Depends(may_block)]
 Text = Annotated[str, Form(max_length=500)]
+
+
+class NewBlocked(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True)
+    caller: Annotated[str, Field(max_length=500, description="a number, +7495* for all that begin so, or withheld")]
+    note: Annotated[str, Field(max_length=routing.LONGEST)] = ""
 
 
 @pages.get("/blocked")
@@ -53,25 +62,26 @@ async def let_in(desk: Desk, session: MayBlock, blocked_id: int) -> Response:
     return RedirectResponse("/blocked", 303)
 
 
-@api.get("")
+@api.get("", response_model=list[shapes.Blocked])
 async def listed(desk: Desk, session: MayBlock) -> list[dict[str, Any]]:
     """Who is not let in, the newest first."""
     return [_told(row) for row in await desk.store.read(routing.blocked)]
 
 
-@api.post("", status_code=201)
+@api.post("", status_code=201, response_model=shapes.Blocked, responses=described.also(409))
 async def block_json(
     desk: Desk,
     session: MayBlock,
-    caller: Annotated[str, Body(max_length=500)],
-    note: Annotated[str, Body(max_length=500)] = "",
+    new: NewBlocked,
 ) -> dict[str, Any]:
     """Block a number, all that begin alike (`+7495*`), or `withheld`. It holds from the next call on."""
-    return _told(await desk.store.write(lambda records: block(desk, records, caller, note, session.reader.user_id)))
+    return _told(
+        await desk.store.write(lambda records: block(desk, records, new.caller, new.note, session.reader.user_id))
+    )
 
 
 @api.delete("/{blocked_id}", status_code=204)
-async def unblock_json(desk: Desk, session: MayBlock, blocked_id: int) -> Response:
+async def unblock_json(desk: Desk, session: MayBlock, blocked_id: Id) -> Response:
     """Let this caller in again."""
     await desk.store.write(lambda records: routing.unblock(records, blocked_id))
     return Response(status_code=204)

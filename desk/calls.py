@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection
 from datetime import date, timedelta
-from typing import Annotated, Any
+from typing import Any
 
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
-from pydantic import Field
 from sqlalchemy.orm import Session
 
+from desk import shapes
+from desk.bounds import After, Day, Limit
 from desk.formats import rfc3339
 from desk.notes import panel, whose
 from desk.people import Directory, Reader
@@ -29,7 +30,6 @@ pages = APIRouter(include_in_schema=False)
 api = APIRouter(prefix="/api/v1", tags=["calls"])
 
 PER_PAGE = 50
-Day = Annotated[date, Field(ge=date(1900, 1, 1), le=date(2999, 12, 31))]
 """So that the day before and the one after are days as well."""
 
 
@@ -71,9 +71,9 @@ async def call_page(request: Request, desk: Desk, session: SignedIn, call_id: st
     )
 
 
-@api.get("/calls")
+@api.get("/calls", response_model=shapes.Calls)
 async def log(
-    desk: Desk, reader: TheReader, day: Day | None = None, after: str = "", limit: int = PER_PAGE
+    desk: Desk, reader: TheReader, day: Day | None = None, after: After = "", limit: Limit = PER_PAGE
 ) -> dict[str, Any]:
     """Calls of one day of the company (today when none is given), newest first; `next` leads to the next page."""
     rows = await desk.store.read(_reading(desk, day or desk.today(), reader.sees, after, limit))
@@ -81,7 +81,7 @@ async def log(
     return {"items": [call_facts(row, sees) for row in rows.items], "next": rows.next}
 
 
-@api.get("/calls/{call_id}")
+@api.get("/calls/{call_id}", response_model=shapes.WholeCall)
 async def one(desk: Desk, reader: TheReader, call_id: str) -> dict[str, Any]:
     """One call with its legs, and its story step by step; of a call that goes on what is known so far."""
     row = await desk.store.read(seen_call(call_id, reader.sees, await desk.people.directory()))

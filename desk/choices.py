@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from typing import Annotated, Any
+from typing import Any
 
-from fastapi import APIRouter, Body
+from fastapi import APIRouter
 from fastapi.responses import Response
+from pydantic import BaseModel, ConfigDict
 
+from desk import described, shapes
 from desk.asking import expect_may_ask
+from desk.bounds import Id
 from desk.formats import rfc3339
 from desk.people import Reader
 from desk.services import Desk, Services
@@ -21,7 +24,12 @@ from records.touched import Touched
 router = APIRouter(prefix="/api/v1/numbers/{number}/choice", tags=["customers"])
 
 
-@router.get("")
+class Chosen(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True)
+    customer_id: Id
+
+
+@router.get("", response_model=shapes.Choice)
 async def chosen_one(desk: Desk, reader: TheReader, number: str) -> dict[str, Any]:
     """Who is chosen for this number, by whom and when; 404 when nobody is."""
     key = await _asked(desk, reader, number)
@@ -36,13 +44,11 @@ async def chosen_one(desk: Desk, reader: TheReader, number: str) -> dict[str, An
     }
 
 
-@router.post("", status_code=204)
-async def choose_one(
-    desk: Desk, reader: TheReader, number: str, customer_id: Annotated[int, Body(embed=True)]
-) -> Response:
+@router.post("", status_code=204, responses=described.also(409))
+async def choose_one(desk: Desk, reader: TheReader, number: str, chosen: Chosen) -> Response:
     """From now on whoever calls from this number is this customer, in the place of one chosen before."""
     key = await _asked(desk, reader, number)
-    touched = await desk.store.write(lambda records: choose(records, key, customer_id, reader.user_id))
+    touched = await desk.store.write(lambda records: choose(records, key, chosen.customer_id, reader.user_id))
     await _tell(desk, touched)
     return Response(status_code=204)
 

@@ -10,7 +10,9 @@ from fastapi import APIRouter, Request
 from fastapi.responses import RedirectResponse, Response
 from sqlalchemy.orm import Session
 
+from desk import described, shapes
 from desk.asking import may_ask
+from desk.bounds import Id
 from desk.fields import own_fields
 from desk.formats import rfc3339
 from desk.history import at_a_glance
@@ -43,7 +45,7 @@ async def by_number(desk: Desk, session: SignedIn, number: str, trunk: str = "")
 
 
 @pages.get("/customers/{customer_id}")
-async def card_page(request: Request, desk: Desk, session: SignedIn, customer_id: int) -> Response:
+async def card_page(request: Request, desk: Desk, session: SignedIn, customer_id: Id) -> Response:
     page, aliases = await desk.store.read(lambda records: _with_aliases(records, customer_id))
     directory = await desk.people.directory()
     history, more_history = await at_a_glance(desk, session.reader, customer_id)
@@ -66,8 +68,8 @@ async def card_page(request: Request, desk: Desk, session: SignedIn, customer_id
     )
 
 
-@api.get("/customers/{customer_id}")
-async def one_json(response: Response, desk: Desk, reader: TheReader, customer_id: int) -> dict[str, Any]:
+@api.get("/customers/{customer_id:id}", response_model=shapes.WholeCustomer, responses=described.TAGGED)
+async def one_json(response: Response, desk: Desk, reader: TheReader, customer_id: Id) -> dict[str, Any]:
     """One customer's card, as you may see it. The `ETag` is the version to give with a change."""
     page, aliases = await desk.store.read(lambda records: _with_aliases(records, customer_id))
     sees, masked = desk.layout.names_seen_by(reader.role), desk.layout.masked_from(reader.role)

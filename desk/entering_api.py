@@ -7,11 +7,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Header, HTTPException
+from fastapi import APIRouter, HTTPException
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy.orm import Session as Records
 
+from desk import described, shapes
+from desk.bounds import Id, IfMatch
 from desk.changed import tell
 from desk.customers import customer_facts
 from desk.entering import one, rules_for
@@ -28,18 +30,20 @@ from records.touched import Touched
 
 router = APIRouter(prefix="/api/v1/customers", tags=["customers"])
 
+CHANGED = {**described.TAGGED, **described.also(409)}
+
 
 class Given(BaseModel):
     """What is named is set; an empty text, or null, takes a value away."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", strict=True)
 
     name: Annotated[str, Field(description="of a company without a person, the company's")] = ""
     company: str | None = None
     email: str | None = None
     address: str | None = None
     note: str | None = None
-    manager_id: int | None = None
+    manager_id: Id | None = None
     debt: Annotated[
         str | dict[str, Any] | None, Field(description='"1250.50", "4000 KHR", or {"minor": 125050, "currency": "USD"}')
     ] = None
@@ -52,7 +56,7 @@ class Given(BaseModel):
 
 
 class GivenNumber(BaseModel):
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", strict=True)
 
     number: Annotated[str, Field(description="best with + and the country code; or a range, +7 495 123-45xx")]
     label: Annotated[str, Field(description="work, mobile, home ...")] = ""
@@ -74,10 +78,7 @@ def version_of(if_match: str) -> int:
     return int(version)
 
 
-IfMatch = Annotated[str, Header(description="the ETag of the customer, as it was read")]
-
-
-@router.post("", status_code=201)
+@router.post("", status_code=201, response_model=shapes.Customer, responses=described.MADE)
 async def enter_one(desk: Desk, reader: TheReader, new: NewCustomer) -> JSONResponse:
     """A new customer. Earlier calls from these numbers that are nobody's are theirs now."""
     rules, lines = rules_for(desk, reader, is_new=True), [each.line() for each in new.numbers]
@@ -86,23 +87,23 @@ async def enter_one(desk: Desk, reader: TheReader, new: NewCustomer) -> JSONResp
     return await _told(desk, reader, made.id, 201, {"Location": f"/api/v1/customers/{made.id}"})
 
 
-@router.patch("/{customer_id}")
+@router.patch("/{customer_id:id}", response_model=shapes.Customer, responses=CHANGED)
 async def change_one(
-    desk: Desk, reader: TheReader, customer_id: int, new: Given, if_match: IfMatch = ""
+    desk: Desk, reader: TheReader, customer_id: Id, new: Given, if_match: IfMatch = ""
 ) -> JSONResponse:
-    """Change what is named. What a source gives is changed there (422)."""
+    """Change what is named of a customer. What a source gives is changed there (422)."""
     rules, given, by_id = rules_for(desk, reader), new.given(), reader.user_id
     version = version_of(if_match)
 
     def write(records: Records, _: Customer) -> Touched:
         return edit(records, customer_id, given, (), rules, by_id, version)[1]
 
-    return await _changed(desk, reader, customer_id, version, write)
+    return await changed(desk, reader, customer_id, version, write)
 
 
-@router.post("/{customer_id}/numbers", status_code=201)
+@router.post("/{customer_id}/numbers", status_code=201, response_model=shapes.Customer, responses=CHANGED)
 async def add_number(
-    desk: Desk, reader: TheReader, customer_id: int, new: GivenNumber, if_match: IfMatch = ""
+    desk: Desk, reader: TheReader, customer_id: Id, new: GivenNumber, if_match: IfMatch = ""
 ) -> JSONResponse:
     """One more number, or range of numbers. Earlier calls from it that are nobody's are this customer's now."""
     rules, by_id, version = rules_for(desk, reader, is_new=True), reader.user_id, version_of(if_match)
@@ -113,20 +114,20 @@ async def add_number(
         except Unfit as unfit:
             raise Unfit({name.replace("numbers.0", "number"): said for name, said in unfit.errors.items()}) from None
 
-    return await _changed(desk, reader, customer_id, version, write, 201)
+    return await changed(desk, reader, customer_id, version, write, 201)
 
 
-@router.delete("/{customer_id}/numbers/{number_id}")
+@router.delete("/{customer_id}/numbers/{number_id}", response_model=shapes.Customer, responses=CHANGED)
 async def remove_number(
-    desk: Desk, reader: TheReader, customer_id: int, number_id: int, if_match: IfMatch = ""
+    desk: Desk, reader: TheReader, customer_id: Id, number_id: Id, if_match: IfMatch = ""
 ) -> JSONResponse:
     """One number less. Calls that came from it stay this customer's."""
     return await _without(desk, reader, customer_id, version_of(if_match), number_id, customers.detach_number)
 
 
-@router.delete("/{customer_id}/ranges/{range_id}")
+@router.delete("/{customer_id}/ranges/{range_id}", response_model=shapes.Customer, responses=CHANGED)
 async def remove_range(
-    desk: Desk, reader: TheReader, customer_id: int, range_id: int, if_match: IfMatch = ""
+    desk: Desk, reader: TheReader, customer_id: Id, range_id: Id, if_match: IfMatch = ""
 ) -> JSONResponse:
     """One range of numbers less."""
     return await _without(desk, reader, customer_id, version_of(if_match), range_id, customers.detach_range)
@@ -147,10 +148,10 @@ async def _without(
         customers.hold(records, found, version)
         return detach(records, customer_id, row_id, reader.user_id)
 
-    return await _changed(desk, reader, customer_id, version, write)
+    return await changed(desk, reader, customer_id, version, write)
 
 
-async def _changed(
+async def changed(
     desk: Services,
     reader: Reader,
     customer_id: int,
@@ -169,7 +170,7 @@ async def _changed(
 
 
 async def _told(
-    desk: Services, reader: Reader, customer_id: int, status: int, headers: Mapping[str, str] | None = None
+    desk: Services, reader: Reader, customer_id: Id, status: int, headers: Mapping[str, str] | None = None
 ) -> JSONResponse:
     found = await desk.store.read(lambda records: one(records, customer_id))
     facts = customer_facts(found, reader, desk.layout.names_seen_by(reader.role))

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Header, HTTPException, Request
 from fastapi.responses import StreamingResponse
 
-from desk import formats
+from desk import formats, shapes
 from desk.announce import Audience, message
 from desk.people import Reader
 from desk.services import Desk, Services
@@ -27,7 +27,7 @@ class EventStream(StreamingResponse):
     media_type = "text/event-stream"
 
 
-@router.get("/events", response_class=EventStream)
+@router.get("/events", response_class=EventStream, response_model=str)
 async def events(
     request: Request,
     desk: Desk,
@@ -36,7 +36,9 @@ async def events(
     pieces: bool = False,
     last_event_id: Annotated[str, Header()] = "",
 ) -> EventStream:
-    """Server-Sent Events: `ringing`, `answered`, `moved`, `ended`, `card_changed` with the call as you may see it, and
+    """Follow the live calls, as Server-Sent Events that do not end.
+
+    `ringing`, `answered`, `moved`, `ended`, `card_changed` with the call as you may see it, and
     `task_due` with a task of yours that has come up, or with `up` false when it was dealt with.
 
     Give the last id you saw as `after` and nothing is missed; when it is no longer known, a `snapshot` of all live
@@ -48,7 +50,7 @@ async def events(
     return EventStream(stream, headers={"X-Accel-Buffering": "no", "Cache-Control": "no-store"})
 
 
-@router.get("/live")
+@router.get("/live", response_model=shapes.Live)
 async def live(desk: Desk, session: SignedIn) -> dict[str, Any]:
     """The live calls as you may see them, with the id to follow them from."""
     last_id, calls = desk.hub.calls()

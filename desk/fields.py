@@ -10,10 +10,12 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Body, Header, HTTPException, Request, Response
+from fastapi import APIRouter, Body, HTTPException, Request, Response
 from fastapi.responses import HTMLResponse, JSONResponse, RedirectResponse
 from sqlalchemy.orm import Session as Records
 
+from desk import described, shapes
+from desk.bounds import Id, IfMatch
 from desk.layout import Placed
 from desk.people import Reader
 from desk.queries import subject_of
@@ -57,14 +59,14 @@ async def late_fields(desk: Desk, session: SignedIn, customer_id: int) -> HTMLRe
 
 
 @pages.get("/customers/{customer_id}/fields")
-async def form(request: Request, desk: Desk, session: SignedIn, customer_id: int) -> Response:
+async def form(request: Request, desk: Desk, session: SignedIn, customer_id: Id) -> Response:
     found = await desk.store.read(lambda records: _one(records, customer_id))
     desk.seen.note(session.reader.user_id, [customer_id], "page")
     return await _form(request, desk, session, found)
 
 
 @pages.post("/customers/{customer_id}/fields")
-async def save(request: Request, desk: Desk, session: SignedIn, customer_id: int) -> Response:
+async def save(request: Request, desk: Desk, session: SignedIn, customer_id: Id) -> Response:
     """Save what was typed; what cannot be kept comes back with what is wrong, and nothing is lost that was typed."""
     sent = await request.form()
     typed = {name: value for name, value in sent.items() if isinstance(value, str)}
@@ -85,9 +87,9 @@ async def save(request: Request, desk: Desk, session: SignedIn, customer_id: int
     return RedirectResponse(f"/customers/{customer_id}", 303)
 
 
-@api.get("/customers/{customer_id}/fields")
-async def fields_json(desk: Desk, reader: TheReader, customer_id: int) -> JSONResponse:
-    """The fields that your company defines, as you may see them; waits for the queries that fill some of them.
+@api.get("/customers/{customer_id}/fields", response_model=shapes.OwnFields, responses=described.TAGGED)
+async def fields_json(desk: Desk, reader: TheReader, customer_id: Id) -> JSONResponse:
+    """The fields of a customer that your company defines. Waits for the queries that fill some of them.
 
     The `ETag` is the version to give with a change.
     """
@@ -96,13 +98,13 @@ async def fields_json(desk: Desk, reader: TheReader, customer_id: int) -> JSONRe
     return await _fields(desk, found, reader)
 
 
-@api.patch("/customers/{customer_id}/fields")
+@api.patch("/customers/{customer_id}/fields", response_model=shapes.OwnFields, responses=described.TAGGED)
 async def change_json(
     desk: Desk,
     reader: TheReader,
-    customer_id: int,
+    customer_id: Id,
     values: Annotated[dict[str, Any], Body()],
-    if_match: Annotated[str, Header()] = "",
+    if_match: IfMatch = "",
 ) -> JSONResponse:
     """Change values by the names of their fields; null takes one away. `If-Match` is the `ETag` that you read."""
     version = if_match.strip().removeprefix("W/").strip('"')

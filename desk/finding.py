@@ -15,7 +15,8 @@ from fastapi import APIRouter, Form, HTTPException, Request
 from fastapi.responses import RedirectResponse, Response
 from sqlalchemy.orm import Session as Records
 
-from desk import formats
+from desk import formats, shapes
+from desk.bounds import After, Id, Limit
 from desk.customers import customer_facts
 from desk.people import Directory, Reader
 from desk.services import Desk, Services
@@ -161,14 +162,14 @@ async def save(
 
 @pages.post("/customers/views/{view_id}/remove")
 async def remove(
-    desk: Desk, session: SignedIn, view_id: int, address: Annotated[str, Form(max_length=4000)] = ""
+    desk: Desk, session: SignedIn, view_id: Id, address: Annotated[str, Form(max_length=4000)] = ""
 ) -> Response:
     wanted = asked(desk, session.reader, dict(parse_qsl(address)))
     await desk.store.write(lambda records: remove_view(records, session.reader.user_id, view_id))
     return RedirectResponse(f"/customers?{wanted.address}", 303)
 
 
-@api.get("")
+@api.get("", response_model=shapes.Customers)
 async def list_json(
     request: Request,
     desk: Desk,
@@ -178,12 +179,15 @@ async def list_json(
     owes: str = "",
     task: str = "",
     source: str = "",
-    after: str = "",
-    limit: int = SHOWN,
+    after: After = "",
+    limit: Limit = SHOWN,
 ) -> dict[str, Any]:
-    """Customers by how well they match `q`, then by name. `q` is any part of a name, company, number, address of mail,
-    order or external id. `manager`: `me`, `nobody` or a person's id; `owes=yes`; `task=open`; `source`: a source's
-    name, or `-`; `own.FIELD=VALUE`: one of your own fields. `nearly`: nobody matches; these do but for a letter."""
+    """Find customers: by how well they match `q`, then by name.
+
+    `q` is any part of a name, company, number, address of mail, order or external id. `manager`: `me`, `nobody` or a
+    person's id; `owes=yes`; `task=open`; `source`: a source's name, or `-`; `own.FIELD=VALUE`: one of your own fields.
+    `nearly`: nobody matches; these do but for a letter.
+    """
     wanted = asked(desk, reader, request.query_params)
     found = await desk.store.read(lambda records: _find(desk, reader, records, wanted, after, limit))
     sees = desk.layout.names_seen_by(reader.role)
@@ -192,7 +196,7 @@ async def list_json(
     return {"items": items, "next": found.next, "nearly": found.nearly}
 
 
-@api.get("/suggest")
+@api.get("/suggest", response_model=shapes.Suggestions)
 async def suggest(desk: Desk, reader: TheReader, q: str = "") -> dict[str, Any]:
     """The best eight for what is being typed; of each what it takes to tell them apart."""
     wanted = Asked(q.strip()[:LONGEST])

@@ -51,8 +51,13 @@ LARGEST_FILE = 300_000_000
 
 LARGEST_LOGO = 6_000_000
 LARGEST_PICTURE = 11_000_000
-LARGEST = {"/import": LARGEST_FILE, "/company": LARGEST_LOGO}
-FORM_WITH_PICTURE = re.compile(r"/customers/(new|[0-9]+/edit)")
+LARGEST = {
+    "/import": LARGEST_FILE,
+    "/api/v1/imports": LARGEST_FILE,
+    "/company": LARGEST_LOGO,
+    "/api/v1/company/logo": LARGEST_LOGO,
+}
+WITH_PICTURE = re.compile(r"/customers/(new|[0-9]+/edit)|/api/v1/customers/[0-9]+/photo")
 
 
 class Guard:
@@ -83,7 +88,7 @@ class Guard:
         if not is_program and not self._is_ours(headers):
             return 403, "This request did not come from a page of this desk. Open the desk and try again there."
         length = headers.get("content-length", "")
-        if method == "DELETE" and not length and "transfer-encoding" not in headers:
+        if method not in ("POST", "PUT", "PATCH") and not length and "transfer-encoding" not in headers:
             return None  # it has no body
         if not length.isdecimal():
             return 411, "Say how long the body is."
@@ -112,7 +117,7 @@ def bearer(path: str, headers: Mapping[str, str]) -> str | None:
 
 
 def _largest(path: str) -> int:
-    return LARGEST_PICTURE if FORM_WITH_PICTURE.fullmatch(path) else LARGEST.get(path, LARGEST_BODY)
+    return LARGEST_PICTURE if WITH_PICTURE.fullmatch(path) else LARGEST.get(path, LARGEST_BODY)
 
 
 def _origin(url: str) -> str:

@@ -14,7 +14,8 @@ from typing import Any
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
-from desk import formats
+from desk import formats, shapes
+from desk.bounds import After, Id, Limit
 from desk.entering import LABELS, one
 from desk.formats import rfc3339
 from desk.people import Reader
@@ -54,7 +55,7 @@ class Moment:
 
 
 @pages.get("/customers/{customer_id}/history")
-async def page(request: Request, desk: Desk, session: SignedIn, customer_id: int, after: str = "") -> Response:
+async def page(request: Request, desk: Desk, session: SignedIn, customer_id: Id, after: str = "") -> Response:
     found = await desk.store.read(lambda records: one(records, customer_id))
     rows = await _rows(desk, session.reader, customer_id, after, SHOWN)
     moments = _moments(desk, rows.items)
@@ -64,9 +65,9 @@ async def page(request: Request, desk: Desk, session: SignedIn, customer_id: int
     )
 
 
-@api.get("/customers/{customer_id}/history")
+@api.get("/customers/{customer_id}/history", response_model=shapes.Changes)
 async def listed(
-    desk: Desk, reader: TheReader, customer_id: int, after: str = "", limit: int = SHOWN
+    desk: Desk, reader: TheReader, customer_id: Id, after: After = "", limit: Limit = SHOWN
 ) -> dict[str, Any]:
     """Who changed what, the newest first: each field as it was before and after; null is nothing."""
     await desk.store.read(lambda records: one(records, customer_id))

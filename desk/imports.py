@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, BinaryIO
 
@@ -17,6 +18,8 @@ from fastapi import APIRouter, Depends, HTTPException, Request
 from fastapi.responses import RedirectResponse, Response
 from starlette.datastructures import UploadFile
 
+from desk import shapes
+from desk.bounds import Id
 from desk.formats import rfc3339
 from desk.guard import LARGEST_FILE
 from desk.services import Desk, Services
@@ -56,33 +59,38 @@ async def list_page(request: Request, desk: Desk, session: Importer) -> Response
         "imports.html",
         imports=[view(desk, row) for row in rows],
         mappings=mappings,
-        targets=targets(_own(desk, session)),
+        targets=targets(own_of(desk, session)),
         most=LARGEST_FILE // 1_000_000,
     )
 
 
 @pages.post("/import")
 async def send_file(request: Request, desk: Desk, session: Importer) -> Response:
-    """The file is read off the line only now that it is known who sends it."""
+    return RedirectResponse(f"/import/{await take_file(request, desk, session)}", 303)
+
+
+async def take_file(request: Request, desk: Services, session: Session) -> int:
+    """The id of a new import. The file is read off the line only now that it is known who sends it. Raises Refused."""
     async with request.form(max_files=1, max_fields=1) as form:
         sent = form.get("file")
         if not isinstance(sent, UploadFile) or not sent.filename:
             raise Refused("Choose a file first.")
+        if set(form) != {"file"}:
+            raise Refused("Send the file alone; what its columns are is said afterwards.")
         name = stage.new_name()
         await asyncio.to_thread(_keep, sent.file, stage.file_path(desk.parts.settings.data_dir, name))
         shown = _plain_name(sent.filename)
-    import_id = await desk.store.write(lambda records: imports.give(records, shown, session.reader.user_id, name).id)
-    return RedirectResponse(f"/import/{import_id}", 303)
+    return await desk.store.write(lambda records: imports.give(records, shown, session.reader.user_id, name).id)
 
 
 @pages.get("/import/{import_id}")
-async def one_page(request: Request, desk: Desk, session: Importer, import_id: int) -> Response:
-    row = await _row(desk, import_id)
+async def one_page(request: Request, desk: Desk, session: Importer, import_id: Id) -> Response:
+    row = await one_row(desk, import_id)
     shown = view(desk, row)
     file: dict[str, Any] = {"headers": []}
-    own = _own(desk, session)
+    own = own_of(desk, session)
     if shown["state"] in ("given", "failed"):
-        file = await asyncio.to_thread(_looked_at, desk, row, own)
+        file = await asyncio.to_thread(looked_at, desk, row, own)
     left = await asyncio.to_thread(undo.kept, desk.parts.database, import_id, SHOWN_ERRORS) if row.kept else []
     return await desk.pages.page(
         request,
@@ -98,14 +106,46 @@ async def one_page(request: Request, desk: Desk, session: Importer, import_id: i
 
 
 @pages.post("/import/{import_id}/check")
-async def check(request: Request, desk: Desk, session: Importer, import_id: int) -> Response:
+async def check(request: Request, desk: Desk, session: Importer, import_id: Id) -> Response:
     """With what the columns are: fields `0`, `1` ... in the order of the headers."""
-    row = await _row(desk, import_id)
-    if row.state not in ("given", "checked", "failed"):
-        raise Refused(f"The import is {row.state}; it cannot be checked any more.")
     async with request.form(max_files=0, max_fields=2000) as form:
         said = {key: value for key, value in form.items() if isinstance(value, str)}
-    headers, own = await asyncio.to_thread(_headers, desk, row), _own(desk, session)
+    await begin_check(desk, session, import_id, said)
+    return _to(import_id)
+
+
+@pages.post("/import/{import_id}/columns")
+async def columns_again(desk: Desk, session: Importer, import_id: Id) -> Response:
+    """Back to saying what the columns are."""
+    row = await one_row(desk, import_id)
+    if row.state not in ("given", "checked", "failed"):
+        raise Refused(f"The import is {row.state}; its columns cannot be changed any more.")
+
+    def put(records: Any) -> None:
+        records.get_one(Import, import_id).state = "given"
+
+    await desk.store.write(put)
+    return _to(import_id)
+
+
+@pages.post("/import/{import_id}/go-on")
+async def go_on(desk: Desk, session: Importer, import_id: Id) -> Response:
+    await begin_to_go_on(desk, import_id)
+    return _to(import_id)
+
+
+@pages.post("/import/{import_id}/undo")
+async def take_back(desk: Desk, session: Importer, import_id: Id) -> Response:
+    await begin_undo(desk, import_id)
+    return _to(import_id)
+
+
+async def begin_check(desk: Services, session: Session, import_id: int, said: Mapping[str, str]) -> None:
+    """`said`: what columns are, by their place; of others it is as their names say. Raises Refused, NotFound."""
+    row = await one_row(desk, import_id)
+    if row.state not in ("given", "checked", "failed"):
+        raise Refused(f"The import is {row.state}; it cannot be checked any more.")
+    headers, own = await asyncio.to_thread(_headers, desk, row), own_of(desk, session)
     known = {header: target_of(meaning(header, own)) for header in headers}
     mapping = {header: said.get(str(number), known[header]) for number, header in _first(headers)}
     found = meanings(headers, mapping, own)
@@ -119,65 +159,51 @@ async def check(request: Request, desk: Desk, session: Importer, import_id: int)
             keep_mapping(records, headers, mapping)
 
     await desk.store.write(put)
-    return await _begin(desk, "check", import_id)
+    await _begin(desk, "check", import_id)
 
 
-@pages.post("/import/{import_id}/columns")
-async def columns_again(desk: Desk, session: Importer, import_id: int) -> Response:
-    """Back to saying what the columns are."""
-    row = await _row(desk, import_id)
-    if row.state not in ("given", "checked", "failed"):
-        raise Refused(f"The import is {row.state}; its columns cannot be changed any more.")
-
-    def put(records: Any) -> None:
-        records.get_one(Import, import_id).state = "given"
-
-    await desk.store.write(put)
-    return RedirectResponse(f"/import/{import_id}", 303)
-
-
-@pages.post("/import/{import_id}/go-on")
-async def go_on(desk: Desk, session: Importer, import_id: int) -> Response:
-    row = await _row(desk, import_id)
+async def begin_to_go_on(desk: Services, import_id: int) -> None:
+    """Raises Refused, NotFound."""
+    row = await one_row(desk, import_id)
     steps = {"checked": "go_on", "importing": "go_on", "undoing": "undo", "checking": "check"}
     if row.state not in steps or (row.state != "checked" and not view(desk, row)["interrupted"]):
         raise Refused(f"The import is {row.state}; there is nothing to go on with.")
     if row.state == "checked":
         await desk.store.write(lambda records: imports.begin(records, import_id, "importing"))
-    return await _begin(desk, steps[row.state], import_id)
+    await _begin(desk, steps[row.state], import_id)
 
 
-@pages.post("/import/{import_id}/undo")
-async def take_back(desk: Desk, session: Importer, import_id: int) -> Response:
-    row = await _row(desk, import_id)
+async def begin_undo(desk: Services, import_id: int) -> None:
+    """Raises Refused, NotFound."""
+    row = await one_row(desk, import_id)
     if row.state != "done" and not view(desk, row)["interrupted"]:
         raise Refused(f"The import is {row.state}; there is nothing to undo.")
     await desk.store.write(lambda records: imports.begin(records, import_id, "undoing"))
-    return await _begin(desk, "undo", import_id)
+    await _begin(desk, "undo", import_id)
 
 
 @pages.post("/import/{import_id}/discard")
-async def discard(desk: Desk, session: Importer, import_id: int) -> Response:
+async def discard(desk: Desk, session: Importer, import_id: Id) -> Response:
     await asyncio.to_thread(imports.discard, desk.parts.database, desk.parts.settings.data_dir, import_id)
     return RedirectResponse("/import", 303)
 
 
 @pages.post("/import/mappings/{mapping_id}/forget")
-async def forget(desk: Desk, session: Importer, mapping_id: int) -> Response:
+async def forget(desk: Desk, session: Importer, mapping_id: Id) -> Response:
     await desk.store.write(lambda records: forget_mapping(records, mapping_id))
     return RedirectResponse("/import", 303)
 
 
-@api.get("/imports")
+@api.get("/imports", response_model=shapes.Imports)
 async def list_json(desk: Desk, session: Importer) -> dict[str, Any]:
     """The last hundred imports, the newest first."""
     return {"items": [view(desk, row) for row in await desk.store.read(imports.imports)]}
 
 
-@api.get("/imports/{import_id}")
-async def one_json(desk: Desk, session: Importer, import_id: int) -> dict[str, Any]:
+@api.get("/imports/{import_id:id}", response_model=shapes.WholeImport)
+async def one_json(desk: Desk, session: Importer, import_id: Id) -> dict[str, Any]:
     """One import, how far it is, and the first rows that could not be taken."""
-    row = await _row(desk, import_id)
+    row = await one_row(desk, import_id)
     errors = [{"row": e.row, "column": e.header, "message": e.message} for e in imports.errors_of(row)[:SHOWN_ERRORS]]
     return {**view(desk, row), "errors": errors}
 
@@ -205,12 +231,16 @@ def view(desk: Services, row: Import) -> dict[str, Any]:
     }
 
 
-async def _row(desk: Services, import_id: int) -> Import:
+async def one_row(desk: Services, import_id: int) -> Import:
+    """Raises NotFound."""
     return await asyncio.to_thread(imports.one_import, desk.parts.database, import_id)
 
 
-async def _begin(desk: Services, step: str, import_id: int) -> Response:
+async def _begin(desk: Services, step: str, import_id: int) -> None:
     await asyncio.to_thread(desk.parts.imports.start, step, import_id)
+
+
+def _to(import_id: int) -> Response:
     return RedirectResponse(f"/import/{import_id}", 303)
 
 
@@ -231,7 +261,8 @@ def _plain_name(name: str) -> str:
     return "".join(letter for letter in last if letter.isprintable())[:120] or "file"
 
 
-def _own(desk: Services, session: Session) -> Own:
+def own_of(desk: Services, session: Session) -> Own:
+    """What somebody may fill, they may change."""
     return {one.name: one.field for one in desk.layout.kept_changed_by(session.reader.role)}
 
 
@@ -245,7 +276,7 @@ def _first(headers: tuple[str, ...]) -> list[tuple[int, str]]:
     return [(number, header) for number, header in enumerate(headers) if header and header not in headers[:number]]
 
 
-def _looked_at(desk: Services, row: Import, own: Own) -> dict[str, Any]:
+def looked_at(desk: Services, row: Import, own: Own) -> dict[str, Any]:
     """What the file is: its columns with what they are taken for, and its first rows."""
     path = stage.file_path(desk.parts.settings.data_dir, row.stage)
     try:

@@ -10,11 +10,13 @@ from dataclasses import asdict
 from itertools import groupby
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Body, Depends, Form, HTTPException, Request
+from fastapi import APIRouter, Depends, Form, HTTPException, Request
 from fastapi.responses import FileResponse, RedirectResponse, Response
+from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy.orm import Session as Records
 from starlette.datastructures import UploadFile
 
+from desk import shapes
 from desk.designs import COMPANY, Design, mark_of, preview, previews
 from desk.faces import Faces, Preferred
 from desk.services import Desk, Services
@@ -22,7 +24,7 @@ from desk.sessions import Session, SignedIn, TheReader
 from desk.views import sight
 from records.errors import NotFound, Refused
 from records.logos import logo_path, store_logo
-from records.preferences import prefer, show_company
+from records.preferences import LOUDEST, MODES, POP_UPS, prefer, show_company
 from records.tables import CompanyFace, Preferences
 
 public = APIRouter(include_in_schema=False)
@@ -31,6 +33,17 @@ api = APIRouter(prefix="/api/v1/me/preferences", tags=["me"])
 
 KEPT = {"Cache-Control": "public, max-age=31536000, immutable"}
 Text = Annotated[str, Form(max_length=200)]
+
+
+class Chosen(BaseModel):
+    """What is left out, or null, stays; an empty text: as the company has it, or as the computer."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+    design: Annotated[str | None, Field(max_length=80)] = None
+    mode: Annotated[str | None, Field(max_length=80, json_schema_extra={"enum": [*MODES, None]})] = None
+    pop_up: Annotated[str | None, Field(max_length=80, json_schema_extra={"enum": [*POP_UPS, None]})] = None
+    notify: bool | None = None
+    volume: Annotated[int | None, Field(json_schema_extra={"minimum": 0, "maximum": LOUDEST})] = None
 
 
 # --- for everybody, signed in or not: nothing here tells of a customer ---
@@ -88,26 +101,17 @@ async def save(
     return RedirectResponse("/me/preferences?saved=yes", 303)
 
 
-@api.get("")
+@api.get("", response_model=shapes.OwnPreferences)
 async def preferences_json(desk: Desk, reader: TheReader) -> dict[str, Any]:
     """What you chose, and the designs there are. An empty text: as the company has it, or as the computer."""
     await desk.faces.refresh()
     return _told(desk.faces, desk.faces.preferred(reader.user_id))
 
 
-@api.patch("")
-async def prefer_json(
-    desk: Desk,
-    reader: TheReader,
-    design: Annotated[str | None, Body(max_length=80)] = None,
-    mode: Annotated[str | None, Body(max_length=80)] = None,
-    pop_up: Annotated[str | None, Body(max_length=80)] = None,
-    notify: Annotated[bool | None, Body()] = None,
-    volume: Annotated[int | None, Body()] = None,
-) -> dict[str, Any]:
-    """What is given holds from the next page on."""
-    chosen = {"design": design, "mode": mode, "pop_up": pop_up, "notify": notify, "volume": volume}
-    await _prefer(desk, reader.user_id, chosen)
+@api.patch("", response_model=shapes.OwnPreferences)
+async def prefer_json(desk: Desk, reader: TheReader, chosen: Chosen) -> dict[str, Any]:
+    """Change what you name. It holds from the next page on."""
+    await _prefer(desk, reader.user_id, chosen.model_dump())
     await desk.faces.refresh()
     return _told(desk.faces, desk.faces.preferred(reader.user_id))
 
@@ -182,22 +186,28 @@ async def save_company(request: Request, desk: Desk, session: Administrator) -> 
         "design": typed.get("design", ""),
     }
     try:
-        await desk.faces.refresh()
-        if given["design"] != COMPANY or not given["accent"]:
-            _known(desk.faces, given["design"])
         if picture:
             given["logo"] = await asyncio.to_thread(store_logo, desk.parts.settings.data_dir, picture)
         elif typed.get("no_logo"):
             given["logo"] = ""
-
-        def change(records: Records) -> CompanyFace:
-            return show_company(records, **given)
-
-        await desk.store.write(change)
+        await give_face(desk, given)
     except Refused as refused:
         return await _company(request, desk, session, 422, said=str(refused), typed=given)
-    desk.faces.forget()
     return RedirectResponse("/company?saved=yes", 303)
+
+
+async def give_face(desk: Services, given: dict[str, str]) -> None:
+    """What is given of `records.preferences.show_company` holds from now on. Raises Refused."""
+    await desk.faces.refresh()
+    accent = given.get("accent", desk.faces.face.accent)
+    if given.get("design") != COMPANY or not accent:
+        _known(desk.faces, given.get("design"))
+
+    def change(records: Records) -> CompanyFace:
+        return show_company(records, **given)
+
+    await desk.store.write(change)
+    desk.faces.forget()
 
 
 async def _company(

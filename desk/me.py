@@ -137,7 +137,7 @@ async def make_token(
         return refused
     user_id = session.reader.user_id
     try:
-        ends_at = _end_of(desk, until)
+        ends_at = end_of(desk, until)
         made = await desk.store.write(lambda records: tokens.make(records, user_id, name, scope or [], ends_at))
     except Refused as problem:
         return await _page(request, desk, session, 422, said=_sentence(problem), **typed)
@@ -207,7 +207,7 @@ async def _page(request: Request, desk: Services, session: Session, status: int 
     return await desk.pages.page(request, session, "me.html", status, **(frame | await desk.store.read(read) | more))
 
 
-def _end_of(desk: Services, day: str) -> datetime:
+def end_of(desk: Services, day: str) -> datetime:
     """The moment at which this day, YYYY-MM-DD, is over for the company. Raises Refused."""
     try:
         next_day = date.fromisoformat(day) + timedelta(days=1)

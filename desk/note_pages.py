@@ -12,6 +12,8 @@ from fastapi.responses import JSONResponse, RedirectResponse, Response
 from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy.orm import Session as Records
 
+from desk import shapes
+from desk.bounds import After, Id, Limit
 from desk.calls import customer_of_call
 from desk.notes import facts, panel, whose
 from desk.people import Reader
@@ -28,17 +30,20 @@ pages = APIRouter(include_in_schema=False)
 api = APIRouter(prefix="/api/v1", tags=["notes"])
 
 SHOWN = 50
-Key = Annotated[str, Header(max_length=posted.LONGEST)]
+Key = Annotated[str, Header(max_length=posted.LONGEST, description="of your own; the same again makes nothing twice")]
+NOTED: dict[int | str, dict[str, Any]] = {
+    200: {"model": shapes.Note, "description": "It was written before, with the same key"}
+}
 
 
 class NewNote(BaseModel):
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", strict=True)
     text: Annotated[str, Field(max_length=rules.LONGEST)]
 
 
 @pages.post("/customers/{customer_id}/notes")
 async def write_of_customer(
-    desk: Desk, session: SignedIn, customer_id: int, text: Annotated[str, Form(max_length=rules.LONGEST)] = ""
+    desk: Desk, session: SignedIn, customer_id: Id, text: Annotated[str, Form(max_length=rules.LONGEST)] = ""
 ) -> Response:
     await add(desk, session.reader, text, customer_id=customer_id)
     return RedirectResponse(f"/customers/{customer_id}#notes", 303)
@@ -52,9 +57,9 @@ async def write_of_call(
     return RedirectResponse(f"/calls/{call_id}#notes", 303)
 
 
-@api.get("/customers/{customer_id}/notes")
+@api.get("/customers/{customer_id}/notes", response_model=shapes.Notes)
 async def of_customer(
-    desk: Desk, reader: TheReader, customer_id: int, after: str = "", limit: int = SHOWN
+    desk: Desk, reader: TheReader, customer_id: Id, after: After = "", limit: Limit = SHOWN
 ) -> dict[str, Any]:
     """What was written of this customer and during their calls, the newest first."""
 
@@ -66,15 +71,15 @@ async def of_customer(
     return await desk.store.read(read)
 
 
-@api.post("/customers/{customer_id}/notes", status_code=201)
+@api.post("/customers/{customer_id}/notes", status_code=201, response_model=shapes.Note, responses=NOTED)
 async def add_to_customer(
-    desk: Desk, reader: TheReader, customer_id: int, note: NewNote, idempotency_key: Key = ""
+    desk: Desk, reader: TheReader, customer_id: Id, note: NewNote, idempotency_key: Key = ""
 ) -> JSONResponse:
     """Write a note of this customer. The same again with the same Idempotency-Key writes nothing."""
     return _told(await add(desk, reader, note.text, customer_id=customer_id, key=idempotency_key))
 
 
-@api.get("/calls/{call_id}/notes")
+@api.get("/calls/{call_id}/notes", response_model=shapes.Notes)
 async def of_call(desk: Desk, reader: TheReader, call_id: str) -> dict[str, Any]:
     """What was written during this call and after it, in order of time."""
     await customer_of_call(desk, reader, call_id)
@@ -82,7 +87,7 @@ async def of_call(desk: Desk, reader: TheReader, call_id: str) -> dict[str, Any]
     return {"items": [facts(note) for note in notes], "next": ""}
 
 
-@api.post("/calls/{call_id}/notes", status_code=201)
+@api.post("/calls/{call_id}/notes", status_code=201, response_model=shapes.Note, responses=NOTED)
 async def add_to_call(
     desk: Desk, reader: TheReader, call_id: str, note: NewNote, idempotency_key: Key = ""
 ) -> JSONResponse:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 from http import HTTPStatus
 from typing import Any
@@ -11,6 +12,7 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, PlainTextResponse, RedirectResponse, Response
 from starlette.exceptions import HTTPException
+from starlette.routing import Match
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from desk.moved import moved
@@ -27,9 +29,18 @@ class NotSignedIn(Exception):
     """No session, or one that no longer holds."""
 
 
+class ProblemResponse(JSONResponse):
+    """Says what somebody sent, and that may be no text: half a character is shown as a question mark."""
+
+    media_type = "application/problem+json"
+
+    def render(self, content: Any) -> bytes:
+        return json.dumps(content, ensure_ascii=False, separators=(",", ":")).encode(errors="replace")
+
+
 def problem(status: int, detail: str, headers: dict[str, str] | None = None, **more: Any) -> JSONResponse:
     body = {"type": "about:blank", "title": HTTPStatus(status).phrase, "status": status, "detail": detail, **more}
-    return JSONResponse(body, status, headers, media_type="application/problem+json")
+    return ProblemResponse(body, status, headers)
 
 
 def install(app: FastAPI) -> None:
@@ -42,12 +53,16 @@ def install(app: FastAPI) -> None:
             target = target if request.method == "GET" else "/"  # a form that was sent is no page to come back to
             back = urlencode({"next": target}) if target != "/" else ""
             return RedirectResponse("/sign-in" + (f"?{back}" if back else ""), 303)
-        return problem(401, "Sign in first.")
+        return problem(401, "Sign in first.", {"WWW-Authenticate": "Bearer"})
 
     @app.exception_handler(HTTPException)
     async def refused(request: Request, error: Exception) -> Response:
         assert isinstance(error, HTTPException)
-        return answer(request, error.status_code, str(error.detail), dict(error.headers or {}))
+        headers = dict(error.headers or {})
+        if error.status_code == 405:
+            headers["Allow"] = allowed(request)
+            return answer(request, 405, f"At this address there is only {headers['Allow']}.", headers)
+        return answer(request, error.status_code, str(error.detail), headers)
 
     @app.exception_handler(RequestValidationError)
     async def unreadable(request: Request, error: Exception) -> Response:
@@ -113,6 +128,15 @@ def answer(request: Request, status: int, detail: str, headers: dict[str, str] |
     if _wants_page(request):
         return services_of(request).pages.error(request, status, detail, headers)
     return problem(status, detail, headers, **more)
+
+
+def allowed(request: Request) -> str:
+    """All methods of this address, not only those of the first function that it leads to."""
+    methods: set[str] = set()
+    for route in request.app.state.addresses:
+        if route.matches(request.scope)[0] is not Match.NONE:
+            methods |= route.methods or set()
+    return ", ".join(sorted(methods))
 
 
 def _wants_page(request: Request) -> bool:

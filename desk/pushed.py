@@ -19,6 +19,7 @@ from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
+from desk import shapes
 from desk.problems import problem
 from desk.services import Desk, Services, services_of
 from records.customers import own_phones
@@ -75,27 +76,6 @@ class PushedCustomer(BaseModel):
     numbers: Annotated[list[PushedNumber], Field(max_length=100)] = []
 
 
-class Told(BaseModel):
-    customer_id: int
-    external_id: str
-    source: str
-
-
-class Fault(BaseModel):
-    field: str
-    message: str
-
-
-class FaultsOf(BaseModel):
-    """RFC 9457, with every fault of the body."""
-
-    type: str
-    title: str
-    status: int
-    detail: str
-    errors: list[Fault]
-
-
 _bearer = HTTPBearer(auto_error=False, description="The token of a source of the kind push.")
 
 
@@ -116,15 +96,11 @@ TheSource = Annotated[str, Depends(source_of)]
 
 @router.put(
     "/customers/by-external-id/{external_id:path}",
-    response_model=Told,
-    responses={
-        201: {"model": Told, "description": "The customer is new"},
-        401: {"description": "No source has this token"},
-        422: {"model": FaultsOf, "description": "What is wrong with the body, all of it"},
-    },
+    response_model=shapes.Told,
+    responses={201: {"model": shapes.Told, "description": "The customer is new"}},
 )
 async def put(desk: Desk, source: TheSource, external_id: str, customer: PushedCustomer) -> Response:
-    """This customer of yours is so. The same again changes nothing, and has the same ETag."""
+    """A customer of yours is so. The same again changes nothing, and has the same ETag."""
     if not 0 < len(external_id.strip()) <= LONGEST_ID:
         raise HTTPException(422, f"The id must have 1 to {LONGEST_ID} characters.")
     row = _row(external_id.strip(), customer)
@@ -145,7 +121,7 @@ async def put(desk: Desk, source: TheSource, external_id: str, customer: PushedC
 
 @router.delete("/customers/by-external-id/{external_id:path}", status_code=204)
 async def delete(desk: Desk, source: TheSource, external_id: str) -> Response:
-    """This customer of yours is gone, with tasks and orders; calls stay in the log. Nothing happens when it was."""
+    """A customer of yours is gone, with tasks and orders; calls stay in the log. Nothing happens when it was."""
     await desk.store.write(lambda session: push.drop(session, source, external_id.strip()))
     return Response(status_code=204)
 

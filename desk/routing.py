@@ -30,7 +30,7 @@ from records import routing
 from records.custom import as_typed, read_value
 from records.errors import NotFound, Refused
 from records.money import to_minor
-from records.tables import RoutingRule, Team
+from records.tables import Calendar, RoutingRule, Team
 from records.users import list_users
 
 T = TypeVar("T")
@@ -61,7 +61,7 @@ async def page(
         return await _page(request, desk, session)
     asked = {"number": number[:100], "at": at[:40], "did": did[:40]}
     try:
-        return await _page(request, desk, session, asked=asked, tried=await _try(desk, **asked))
+        return await _page(request, desk, session, asked=asked, tried=await try_call(desk, **asked))
     except Refused as refused:
         return await _page(request, desk, session, 422, asked=asked, try_said=str(refused))
 
@@ -79,10 +79,7 @@ async def save_hours(
     """The working hours of a team (its id), or of the company, from now on."""
 
     def save(records: Records) -> None:
-        _read(read_week, week)
-        _read(read_holidays, holidays)
-        _known_destination(desk, closed_to)
-        routing.save_calendar(records, _id(team, "team") if team else None, week, holidays, closed_to)
+        set_hours(desk, records, _id(team, "team") if team else None, week, holidays, closed_to)
 
     typed = {"team": team, "week": week, "holidays": holidays, "closed_to": closed_to}
     return await _do(request, desk, session, save, hours=typed)
@@ -108,17 +105,14 @@ async def add_rule(
 
     def add(records: Records) -> None:
         test, _, field = condition.partition(":")
-        kept, currency = _value(desk.layout, test, field, value)
         kind, _, whom = target.partition(":")
-        if kind == "destination":
-            _known_destination(desk, whom)
-        routing.add_rule(
+        make_rule(
+            desk,
             records,
             name,
-            field,
             test,
-            kept,
-            currency=currency,
+            field,
+            value,
             person_id=_id(whom, "person") if kind == "person" else None,
             team_id=_id(whom, "team") if kind == "team" else None,
             destination=whom if kind == "destination" else "",
@@ -127,6 +121,46 @@ async def add_rule(
 
     typed = {"name": name, "condition": condition, "value": value, "target": target, "always": always}
     return await _do(request, desk, session, add, rule=typed)
+
+
+def set_hours(
+    desk: Services, records: Records, team_id: int | None, week: str, holidays: str, closed_to: str
+) -> Calendar:
+    """In a transaction. Raises Refused, NotFound."""
+    _read(read_week, week)
+    _read(read_holidays, holidays)
+    _known_destination(desk, closed_to)
+    return routing.save_calendar(records, team_id, week, holidays, closed_to)
+
+
+def make_rule(
+    desk: Services,
+    records: Records,
+    name: str,
+    test: str,
+    field: str,
+    value: str,
+    *,
+    person_id: int | None,
+    team_id: int | None,
+    destination: str,
+    always: bool,
+) -> RoutingRule:
+    """In a transaction. Raises Refused, NotFound."""
+    kept, currency = _value(desk.layout, test, field, value)
+    _known_destination(desk, destination)
+    return routing.add_rule(
+        records,
+        name,
+        field,
+        test,
+        kept,
+        currency=currency,
+        person_id=person_id,
+        team_id=team_id,
+        destination=destination,
+        always=always,
+    )
 
 
 CHANGES: Mapping[str, Callable[[Records, int], None]] = {
@@ -197,7 +231,8 @@ async def _page(request: Request, desk: Services, session: Session, status: int 
     )
 
 
-async def _try(desk: Services, number: str, at: str, did: str) -> Tried:
+async def try_call(desk: Services, number: str, at: str, did: str) -> Tried:
+    """What a call from this number to that one would do. Raises Refused."""
     parts = desk.parts
     moment = _read(lambda text: read_moment(text, local_now(desk)), at)
     duty = await duty_of(desk)

@@ -10,6 +10,7 @@ from fastapi import APIRouter, Depends, HTTPException, Request
 from fastapi.responses import Response
 
 from config.settings import LAST_ORDER, Settings
+from desk import shapes
 from desk.services import Desk, Services
 from desk.sessions import Session, SignedIn
 from desk.views import sight
@@ -34,7 +35,7 @@ async def page(request: Request, desk: Desk, session: Administrator) -> Response
     return await desk.pages.page(request, session, "sources.html", sources=await _all(desk))
 
 
-@api.get("/sources")
+@api.get("/sources", response_model=list[shapes.Source])
 async def listed(desk: Desk, session: Administrator) -> list[dict[str, Any]]:
     """Every source of customers, in its order: how many it has, and its last run."""
     return await _all(desk)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Body, Header, HTTPException
+from fastapi import APIRouter, HTTPException
 from fastapi.responses import JSONResponse, Response
 from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy.orm import Session as Records
 
-from desk import staff
+from desk import described, shapes, staff
+from desk.bounds import Id, IfMatch
 from desk.browsers import named
 from desk.formats import rfc3339
 from desk.services import Desk, Services
@@ -22,7 +23,6 @@ router = APIRouter(prefix="/api/v1/people", tags=["people"])
 
 Text = Annotated[str, Field(max_length=staff.LONGEST_NAME)]
 Password = Annotated[str, Field(max_length=2000)]
-IfMatch = Annotated[str, Header(description="the ETag of the person as you read them")]
 
 
 class Phone(BaseModel):
@@ -30,6 +30,11 @@ class Phone(BaseModel):
     node: Annotated[str, Field(description="which PBX; empty: the first")] = ""
     name: Annotated[str, Field(max_length=80, description="in pjsip.conf, or a number outside like +85512345678")]
     inside: Annotated[bool, Field(description="false: a number outside")] = True
+
+
+class NewPassword(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True)
+    password: Password
 
 
 class NewPerson(BaseModel):
@@ -56,9 +61,9 @@ class ChangedPerson(BaseModel):
     phones: Annotated[list[Phone] | None, Field(max_length=50)] = None
 
 
-@router.get("")
+@router.get("", response_model=list[shapes.Person])
 async def listed(desk: Desk, session: Administrator, inactive: bool = False) -> list[dict[str, Any]]:
-    """By name; with `inactive` also those who are switched off."""
+    """The people of the company by name; with `inactive` also those who are switched off."""
 
     def read(records: Records) -> list[dict[str, Any]]:
         with_one = who_has_one(records)
@@ -70,7 +75,9 @@ async def listed(desk: Desk, session: Administrator, inactive: bool = False) -> 
     return await desk.store.read(read)
 
 
-@router.post("", status_code=201)
+@router.post(
+    "", status_code=201, response_model=shapes.Person, responses={**described.MADE, **described.also(404, 409)}
+)
 async def enter(desk: Desk, session: Administrator, person: NewPerson) -> JSONResponse:
     """A new person, who can sign in from now on."""
     phones = _places(desk, person.phones)
@@ -80,17 +87,18 @@ async def enter(desk: Desk, session: Administrator, person: NewPerson) -> JSONRe
     return await _told(desk, user_id, 201)
 
 
-@router.get("/{user_id}")
-async def one(desk: Desk, session: Administrator, user_id: int) -> JSONResponse:
-    """The `ETag` is to be given with a change."""
+@router.get("/{user_id}", response_model=shapes.Person, responses=described.TAGGED)
+async def one(desk: Desk, session: Administrator, user_id: Id) -> JSONResponse:
+    """One person. The `ETag` is to be given with a change."""
     return await _told(desk, user_id)
 
 
-@router.patch("/{user_id}")
+@router.patch("/{user_id}", response_model=shapes.Person, responses={**described.TAGGED, **described.also(409)})
 async def change(
-    desk: Desk, session: Administrator, user_id: int, person: ChangedPerson, if_match: IfMatch = ""
+    desk: Desk, session: Administrator, user_id: Id, person: ChangedPerson, if_match: IfMatch = ""
 ) -> JSONResponse:
-    """Another role, or `active: false`, signs the person out everywhere. The last administrator stays one."""
+    """Change what you name of a person. Another role, or `active: false`, signs them out everywhere. The last
+    administrator stays one."""
     mark = mark_of(if_match)
     said = person.model_dump(exclude={"phones"})
     wanted = Wanted(**said, phones=None if person.phones is None else _places(desk, person.phones))
@@ -103,27 +111,25 @@ async def change(
 
 
 @router.put("/{user_id}/password", status_code=204)
-async def set_password(
-    desk: Desk, session: Administrator, user_id: int, password: Annotated[str, Body(embed=True, max_length=2000)]
-) -> Response:
-    """Of somebody else. It ends their sessions."""
+async def set_password(desk: Desk, session: Administrator, user_id: Id, new: NewPassword) -> Response:
+    """A new password for somebody else. It ends their sessions."""
     by_id = session.reader.user_id
-    await desk.store.write(lambda records: staff.set_password(records, user_id, password, by_id))
+    await desk.store.write(lambda records: staff.set_password(records, user_id, new.password, by_id))
     await staff.tell(desk)
     return Response(status_code=204)
 
 
 @router.delete("/{user_id}/second-factor", status_code=204)
-async def take_off(desk: Desk, session: Administrator, user_id: int) -> Response:
-    """For somebody who lost the telephone. It ends their sessions."""
+async def take_off(desk: Desk, session: Administrator, user_id: Id) -> Response:
+    """Take a second factor off, for somebody who lost the telephone. It ends their sessions."""
     by_id = session.reader.user_id
     await desk.store.write(lambda records: staff.take_second_factor_off(records, user_id, by_id))
     await staff.tell(desk)
     return Response(status_code=204)
 
 
-@router.get("/{user_id}/sessions")
-async def sessions(desk: Desk, session: Administrator, user_id: int) -> list[dict[str, Any]]:
+@router.get("/{user_id}/sessions", response_model=list[shapes.SignIn])
+async def sessions(desk: Desk, session: Administrator, user_id: Id) -> list[dict[str, Any]]:
     """Where the person is signed in, the last seen first."""
     found = await desk.store.read(lambda records: sessions_of(records, user_id, desk.sessions.lasts))
     return [
@@ -139,7 +145,7 @@ async def sessions(desk: Desk, session: Administrator, user_id: int) -> list[dic
 
 
 @router.delete("/{user_id}/sessions", status_code=204)
-async def end_sessions(desk: Desk, session: Administrator, user_id: int) -> Response:
+async def end_sessions(desk: Desk, session: Administrator, user_id: Id) -> Response:
     """Sign the person out everywhere."""
     await desk.store.write(lambda records: end_all(records, user_id))
     await staff.tell(desk)
@@ -147,7 +153,8 @@ async def end_sessions(desk: Desk, session: Administrator, user_id: int) -> Resp
 
 
 @router.delete("/{user_id}/sessions/{session_id}", status_code=204)
-async def end_session(desk: Desk, session: Administrator, user_id: int, session_id: int) -> Response:
+async def end_session(desk: Desk, session: Administrator, user_id: Id, session_id: Id) -> Response:
+    """Sign the person out of one browser."""
     await desk.store.write(lambda records: end_one(records, user_id, session_id))
     await staff.tell(desk)
     return Response(status_code=204)
@@ -172,4 +179,5 @@ async def _told(desk: Services, user_id: int, status: int = 200) -> JSONResponse
         return {**person.to_json(user_id), "second_factor": has_one}, person.mark
 
     body, mark = await desk.store.read(read)
-    return JSONResponse(body, status, {"ETag": f'"{mark}"'})
+    place = {"Location": f"/api/v1/people/{user_id}"} if status == 201 else {}
+    return JSONResponse(body, status, {"ETag": f'"{mark}"', **place})

@@ -7,6 +7,7 @@ pages that need no records go on, because they share none of these threads.
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
@@ -18,6 +19,8 @@ from sqlalchemy.orm import Session
 
 from records.database import reading, writing
 from records.errors import DatabaseGone, Refused
+
+log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
@@ -37,7 +40,9 @@ class Store:
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="desk-records")
 
     async def read(self, work: Callable[[Session], T], within_s: float = PATIENCE_S) -> T:
-        """What `work` gives, run with a session that only reads. Raises DatabaseGone, also when it takes too long."""
+        """What `work` gives, run with a session that only reads. Raises DatabaseGone, also when it takes too long, and
+        Refused for what a database cannot take.
+        """
         return await self._do(reading, work, within_s)
 
     async def write(self, work: Callable[[Session], T], within_s: float = PATIENCE_S) -> T:
@@ -77,4 +82,5 @@ class Store:
             with way(self._database) as session:
                 return work(session)
         except (DataError, OverflowError, UnicodeEncodeError) as exc:  # what a database's driver says of a value
+            log.warning("the database cannot take what was given", exc_info=exc)
             raise Refused(NO_DATABASE_HOLDS) from exc

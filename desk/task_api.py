@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Body, Header, HTTPException, Query
+from fastapi import APIRouter, HTTPException, Query
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict, Field
 
-from desk import tasks
+from desk import described, shapes, tasks
+from desk.bounds import After, Id, IfMatch, Limit
 from desk.note_pages import Key
 from desk.services import Desk
 from desk.sessions import TheReader
@@ -30,12 +31,12 @@ Repeats = Annotated[Literal["", "workdays", "weekly", "monthly"], Field(descript
 
 
 class TaskFields(BaseModel):
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", strict=True)
     title: Annotated[str, Field(max_length=10_000)] = ""
     due_at: When = None
     repeats: Repeats = ""
-    user_id: Annotated[int | None, Field(description="who is to do it; left out: you, null: nobody yet")] = None
-    customer_id: int | None = None
+    user_id: Annotated[Id | None, Field(description="who is to do it; left out: you, null: nobody yet")] = None
+    customer_id: Id | None = None
 
 
 class NewTask(TaskFields):
@@ -46,19 +47,31 @@ class Changes(TaskFields):
     state: Literal["open", "done"] = "open"
 
 
-@router.get("")
+class Snoozed(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True)
+    until: Literal["10m", "1h", "tomorrow"]
+
+
+MADE: dict[int | str, dict[str, Any]] = {
+    200: {"model": shapes.Task, "description": "It was made before, with the same key"},
+    **described.TAGGED,
+    **described.also(404),
+}
+
+
+@router.get("", response_model=shapes.Tasks)
 async def listed(
     desk: Desk,
     reader: TheReader,
-    user_id: int | None = None,
-    customer_id: int | None = None,
+    user_id: Id | None = None,
+    customer_id: Id | None = None,
     call_id: str = "",
     state: Annotated[Literal["open", "done", "all"], Query()] = "open",
-    due_before: str = "",
-    after: str = "",
-    limit: int = SHOWN,
+    due_before: Annotated[str, Query(max_length=40, description="as `due_at` is written")] = "",
+    after: After = "",
+    limit: Limit = SHOWN,
 ) -> dict[str, Any]:
-    """Tasks, those due first before others: yours, unless you name a person, a customer or a call.
+    """Tasks, those due first before others. Yours, unless you name a person, a customer or a call.
 
     `next` leads to the next page. You see your own, those of people whom you look after, and, where your role sees
     tasks on cards, those of customers.
@@ -84,23 +97,21 @@ async def listed(
     return {"items": [facts(task) for task in page.items], "next": page.next}
 
 
-@router.post("", status_code=201)
+@router.post("", status_code=201, response_model=shapes.Task, responses=MADE)
 async def add(desk: Desk, reader: TheReader, task: NewTask, idempotency_key: Key = "") -> JSONResponse:
     """A new task. The same again with the same Idempotency-Key makes nothing, and tells what there is."""
     made, is_new = await tasks.add(desk, reader, task.model_dump(exclude_unset=True), idempotency_key)
     return _told(made, 201 if is_new else 200)
 
 
-@router.get("/{task_id}")
-async def one(desk: Desk, reader: TheReader, task_id: int) -> JSONResponse:
+@router.get("/{task_id:id}", response_model=shapes.Task, responses=described.TAGGED)
+async def one(desk: Desk, reader: TheReader, task_id: Id) -> JSONResponse:
     """One task; its `ETag` is for changing it."""
     return _told(await desk.store.read(lambda records: tasks.seen(records, desk, reader, task_id)))
 
 
-@router.patch("/{task_id}")
-async def change(
-    desk: Desk, reader: TheReader, task_id: int, changes: Changes, if_match: Annotated[str, Header()] = ""
-) -> JSONResponse:
+@router.patch("/{task_id:id}", response_model=shapes.Task, responses=described.TAGGED)
+async def change(desk: Desk, reader: TheReader, task_id: Id, changes: Changes, if_match: IfMatch = "") -> JSONResponse:
     """Change what you name; `If-Match` is the `ETag` that you read. With another date or person it comes up anew."""
     mark = if_match.strip().removeprefix("W/").strip('"')
     if not mark:
@@ -116,22 +127,20 @@ async def change(
     return _told(changed)
 
 
-@router.post("/{task_id}/done")
-async def done(desk: Desk, reader: TheReader, task_id: int) -> JSONResponse:
+@router.post("/{task_id}/done", response_model=shapes.Task, responses=described.TAGGED)
+async def done(desk: Desk, reader: TheReader, task_id: Id) -> JSONResponse:
     """It is done; once is enough. Of one that repeats the next is made."""
     return _told(await tasks.finish(desk, reader, task_id))
 
 
-@router.post("/{task_id}/snooze")
-async def snooze(
-    desk: Desk, reader: TheReader, task_id: int, until: Annotated[str, Body(embed=True, max_length=20)]
-) -> JSONResponse:
+@router.post("/{task_id}/snooze", response_model=shapes.Task, responses=described.TAGGED)
+async def snooze(desk: Desk, reader: TheReader, task_id: Id, snoozed: Snoozed) -> JSONResponse:
     """Have it come up again: in `10m`, in `1h`, or `tomorrow`, the next working day's morning."""
-    return _told(await tasks.snooze(desk, reader, task_id, until))
+    return _told(await tasks.snooze(desk, reader, task_id, snoozed.until))
 
 
-@router.post("/{task_id}/put-away")
-async def put_away(desk: Desk, reader: TheReader, task_id: int) -> JSONResponse:
+@router.post("/{task_id}/put-away", response_model=shapes.Task, responses=described.TAGGED)
+async def put_away(desk: Desk, reader: TheReader, task_id: Id) -> JSONResponse:
     """It was seen: it does not come up again, and stays open."""
     return _told(await tasks.put_away(desk, reader, task_id))
 

@@ -82,6 +82,16 @@ def is_missed(row: CallRow) -> bool:
     return row.direction == "inbound" and row.outcome not in ("", "answered", "voicemail", "blocked")
 
 
+async def day_of(desk: Services, reader: Reader) -> Figures:
+    """The reader's own day so far. Raises DatabaseGone."""
+    day, zone = desk.today(), desk.parts.settings.company.time_zone
+
+    def mine(session: Session) -> Sequence[CallRow]:
+        return calls_of_day(session, day, zone, people=(reader.user_id,), limit=LONGEST_PAGE).items
+
+    return figures(await desk.store.read(mine), reader.user_id)
+
+
 async def _today(desk: Services, reader: Reader) -> dict[str, Any]:
     """Without the records the page still shows live calls; figures are then None."""
     day, zone = desk.today(), desk.parts.settings.company.time_zone

@@ -132,7 +132,7 @@ async def test_the_address_is_described_with_the_others(dara: Visitor) -> None:
     assert put["requestBody"]["content"]["application/json"]["schema"] == {
         "$ref": "#/components/schemas/PushedCustomer"
     }
-    assert put["security"] == [{"HTTPBearer": []}]
+    assert put["security"] == [{"source": []}]
     assert {"200", "201", "401", "422"} <= set(put["responses"])
 
 
