@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import asdict
 from typing import Annotated, Any
 
@@ -76,4 +77,4 @@ def _at_hand(desk: Services, reader: Reader, answer: Found) -> dict[int, Answers
 @router.get("/openapi.json", include_in_schema=False)
 async def openapi(request: Request, session: SignedIn) -> dict[str, Any]:
     """The description of this API, for those who may use it."""
-    return described.of(request.app)
+    return await asyncio.to_thread(described.of, request.app)  # the first time takes a while

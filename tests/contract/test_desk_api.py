@@ -271,3 +271,45 @@ async def test_texts_that_are_none_are_refused_or_left_out(desk: RunningDesk, da
 
 async def test_a_refusal_for_want_of_a_token_says_that_one_helps(stranger: Visitor) -> None:
     assert (await stranger.get("/api/v1/me")).headers["www-authenticate"] == "Bearer"
+
+
+def undescribed(value: Any, schema: dict[str, Any], schemas: dict[str, Any], at: str) -> list[str]:
+    """Where an answer tells something that its description does not name."""
+    while "$ref" in schema:
+        schema = schemas[schema["$ref"].rpartition("/")[2]]
+    if isinstance(value, list):
+        return [one for each in value for one in undescribed(each, schema.get("items", {}), schemas, f"{at}[]")]
+    if not isinstance(value, dict):
+        return []
+    for kind in schema.get("anyOf", []):  # this, or null
+        if "$ref" in kind:
+            return undescribed(value, kind, schemas, at)
+    named = schema.get("properties", {})
+    if not named:
+        return []
+    inside = [undescribed(each, named[name], schemas, f"{at}.{name}") for name, each in value.items() if name in named]
+    return [f"{at}.{name}" for name in value if name not in named] + [one for some in inside for one in some]
+
+
+async def test_answers_tell_nothing_that_is_not_described(program: httpx.AsyncClient, desk: RunningDesk) -> None:
+    rithy = f"/customers/{desk.people.rithy}"
+    await program.post(f"{rithy}/notes", json={"text": "Pays on Friday."})
+    await program.post("/blocked", json={"caller": "+7495*"})
+    whole = (await program.get("/openapi.json")).json()
+    lists = ("customers?q=rithy", "people", "teams", "calls", "tasks", "blocked", "fields", "filters", "colleagues")
+    told = ("me", "live", "company", "me/preferences", "me/tokens", "me/today", f"lookup?number=%2B{RITHY[1:]}")
+    seen = []
+    for path in (
+        *(f"/{each}" for each in (*lists, *told)),
+        rithy,
+        f"{rithy}/notes",
+        f"{rithy}/history",
+        "/calls/answered",
+    ):
+        answer = await program.get(path)
+        plain = path.partition("?")[0].replace(rithy, "/customers/{customer_id}").replace("answered", "{call_id}")
+        described = whole["paths"][f"/api/v1{plain}"]["get"]["responses"]["200"]
+        schema = described["content"]["application/json"]["schema"]
+        seen.append(answer.status_code)
+        assert undescribed(answer.json(), schema, whole["components"]["schemas"], path) == []
+    assert set(seen) == {200}
