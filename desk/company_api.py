@@ -12,7 +12,7 @@ from fastapi.responses import Response
 from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy.orm import Session as Records
 
-from desk import shapes
+from desk import described, shapes
 from desk.bounds import Id
 from desk.finding import asked, choices
 from desk.looks import Administrator, give_face
@@ -25,11 +25,6 @@ from records.views import LONGEST_ADDRESS, remove_view, save_view, views_of
 from records.views import LONGEST_NAME as LONGEST_VIEW
 
 router = APIRouter(prefix="/api/v1")
-
-_PICTURE = {"schema": {"type": "string", "format": "binary"}}
-PICTURE = {
-    "requestBody": {"required": True, "content": {f"image/{kind}": _PICTURE for kind in ("jpeg", "png", "webp")}}
-}
 
 
 class GivenFace(BaseModel):
@@ -62,7 +57,7 @@ async def change_company(desk: Desk, session: Administrator, given: GivenFace) -
     return await _company(desk)
 
 
-@router.put("/company/logo", tags=["company"], response_model=shapes.Company, openapi_extra=PICTURE)
+@router.put("/company/logo", tags=["company"], response_model=shapes.Company, openapi_extra=described.PICTURE)
 async def put_logo(request: Request, desk: Desk, session: Administrator) -> dict[str, Any]:
     """Give the desk a logo: the file is the body. It is made anew, never passed on as it came."""
     raw = await request.body()

@@ -65,6 +65,12 @@ TAGGED: Responses = {"2XX": {"headers": _ETAG}}
 MADE: Responses = {"2XX": {"headers": _ETAG | _LOCATION}}
 """And say where what was made is."""
 
+_PICTURE = {"schema": {"type": "string", "format": "binary"}}
+PICTURE = {
+    "requestBody": {"required": True, "content": {f"image/{kind}": _PICTURE for kind in ("jpeg", "png", "webp")}}
+}
+"""The body is a picture, read by the function itself once it is known who sends it."""
+
 SECURITY = {
     "token": {
         "type": "http",

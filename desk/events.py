@@ -6,7 +6,7 @@ import time
 from collections.abc import AsyncIterator
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Header, HTTPException, Request
+from fastapi import APIRouter, Header, HTTPException, Query, Request
 from fastapi.responses import StreamingResponse
 
 from desk import formats, shapes
@@ -19,6 +19,7 @@ from records.errors import DatabaseGone
 router = APIRouter(prefix="/api/v1", tags=["live"])
 
 HEARTBEAT_S = 15.0
+LONGEST_ID = 100  # of a notice
 LOOK_S = 3.0
 """So often every connection looks whether its session still holds: another process may have ended it."""
 
@@ -32,9 +33,9 @@ async def events(
     request: Request,
     desk: Desk,
     session: SignedIn,
-    after: str = "",
+    after: Annotated[str, Query(max_length=LONGEST_ID, description="the last id that you saw")] = "",
     pieces: bool = False,
-    last_event_id: Annotated[str, Header()] = "",
+    last_event_id: Annotated[str, Header(max_length=LONGEST_ID, description="the same, as browsers say it")] = "",
 ) -> EventStream:
     """Follow the live calls, as Server-Sent Events that do not end.
 

@@ -27,13 +27,9 @@ from records.touched import Touched
 router = APIRouter(prefix="/api/v1/customers/{customer_id}", tags=["customers"])
 
 SHOWN = 50
-_PICTURE = {"schema": {"type": "string", "format": "binary"}}
-PICTURE = {
-    "requestBody": {"required": True, "content": {f"image/{kind}": _PICTURE for kind in ("jpeg", "png", "webp")}}
-}
 
 
-@router.put("/photo", response_model=shapes.Customer, responses=described.TAGGED, openapi_extra=PICTURE)
+@router.put("/photo", response_model=shapes.Customer, responses=described.TAGGED, openapi_extra=described.PICTURE)
 async def put(request: Request, desk: Desk, reader: TheReader, customer_id: Id, if_match: IfMatch = "") -> JSONResponse:
     """Give the customer a picture: the file is the body. It is cut square and made anew, never passed on as it came."""
     version = version_of(if_match)

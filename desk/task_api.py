@@ -14,6 +14,7 @@ from desk.note_pages import Key
 from desk.services import Desk
 from desk.sessions import TheReader
 from desk.tasks import facts, reach_of, read_when
+from lookup.due import SNOOZES
 from lookup.hours import Hours
 from records import tasks as rules
 from records.errors import Conflict, Refused
@@ -49,7 +50,7 @@ class Changes(TaskFields):
 
 class Snoozed(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True)
-    until: Literal["10m", "1h", "tomorrow"]
+    until: Annotated[str, Field(max_length=20, json_schema_extra={"enum": [*SNOOZES]})]
 
 
 MADE: dict[int | str, dict[str, Any]] = {
