@@ -128,6 +128,7 @@ ROUTERS = (
     blocked.api,
     simulated_calls.pages,
     simulated_calls.api,
+    simulated_calls.doctoring,
     welcome.pages,
     looks.public,
     installed.router,

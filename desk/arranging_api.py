@@ -9,15 +9,16 @@ from __future__ import annotations
 from typing import Annotated, Any
 
 import msgspec
-from fastapi import APIRouter, Depends, Header, HTTPException
+from fastapi import APIRouter, Depends, HTTPException
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict
 from pydantic import Field as Described
 
 from config.card_fields import BUILT_IN, FieldType, Role
 from config.card_said import FieldSaid, Given, Said, given_of, said_by
-from desk import arranging
+from desk import arranging, described, shapes
 from desk.arranging_pages import NOT_YOURS, say
+from desk.bounds import IfMatch
 from desk.formats import rfc3339
 from desk.people import Reader
 from desk.problems import problem
@@ -27,7 +28,7 @@ from desk.views import sight
 from records.card_layouts import layout_history, layout_said
 from records.errors import Conflict, Unfit
 
-api = APIRouter(prefix="/api/v1/card-layout", tags=["card layout"])
+api = APIRouter(prefix="/api/v1/card-layout", tags=["company"])
 
 MOST_TOLD = 100
 
@@ -69,16 +70,15 @@ async def administrator(reader: TheReader) -> Reader:
 
 
 Administrator = Annotated[Reader, Depends(administrator)]
-IfMatch = Annotated[str, Header(description="the ETag of the layout, as it was read")]
 
 
-@api.get("")
+@api.get("", response_model=shapes.CardLayout, responses=described.TAGGED)
 async def layout_json(desk: Desk, reader: Administrator) -> JSONResponse:
     """The card as it is now. The `ETag` is the version to give with a change."""
     return await _told(desk)
 
 
-@api.put("")
+@api.put("", response_model=shapes.CardLayout, responses=described.TAGGED)
 async def put_layout(desk: Desk, reader: Administrator, layout: CardLayout, if_match: IfMatch = "") -> JSONResponse:
     """The card is to be so. It holds at once, for every page, event and answer."""
     version = _version(if_match)
@@ -88,13 +88,13 @@ async def put_layout(desk: Desk, reader: Administrator, layout: CardLayout, if_m
     return await _say(desk, reader, said, version)
 
 
-@api.delete("")
+@api.delete("", response_model=shapes.CardLayout, responses=described.TAGGED)
 async def back_to_settings(desk: Desk, reader: Administrator, if_match: IfMatch = "") -> JSONResponse:
     """Back to what the settings say; fields that were made here are taken away, and their values stay."""
     return await _say(desk, reader, Said(), _version(if_match))
 
 
-@api.get("/history")
+@api.get("/history", response_model=shapes.CardChanges)
 async def history(desk: Desk, reader: Administrator) -> dict[str, Any]:
     """Who changed what, the newest first; at most a hundred changes."""
     rows = await desk.store.read(lambda records: layout_history(records, MOST_TOLD))

@@ -43,7 +43,9 @@ ERRORS: Mapping[int, tuple[str, type[shapes.Problem]]] = {
     401: ("No token or session, or one that does not hold any more.", shapes.Problem),
     403: ("The token lacks the scope, or the role may not do that.", shapes.Problem),
     404: ("There is no such thing, or it is not yours to see.", shapes.Problem),
+    308: ("This customer was merged into another, whose address it is.", shapes.Problem),
     409: ("It cannot be so beside what is there already.", shapes.Problem),
+    410: ("This customer was merged into another: read that one, and change it.", shapes.Problem),
     411: ("It is not said how long the body is.", shapes.Problem),
     412: ("Somebody changed it since you read it. Read it again.", shapes.Overtaken),
     413: ("The body is too long.", shapes.Problem),
@@ -57,7 +59,7 @@ _ETAG = {"ETag": {"description": "Give it as If-Match with a change.", "schema":
 _LOCATION = {"Location": {"description": "Where it is.", "schema": {"type": "string"}, "required": True}}
 _RETRY = {"Retry-After": {"description": "Seconds.", "schema": {"type": "integer"}, "required": True}}
 _BEARER = {"WWW-Authenticate": {"description": "Bearer", "schema": {"type": "string"}, "required": True}}
-_HEADERS = {401: _BEARER, 429: _RETRY, 503: _RETRY}
+_HEADERS = {308: _LOCATION, 401: _BEARER, 429: _RETRY, 503: _RETRY}
 
 TAGGED: Responses = {"2XX": {"headers": _ETAG}}
 """Successes carry an ETag."""
@@ -172,6 +174,8 @@ def _errors(path: str, method: str, operation: Described) -> Iterator[int]:
         yield 404
     if any(one["name"].lower() == "if-match" for one in parameters):
         yield from (412, 428)
+    if path.startswith("/api/v1/customers/{customer_id}"):
+        yield 308 if method.upper() in SAFE else 410
     if method.upper() not in SAFE:
         yield from (411, 413)
     if "requestBody" in operation:

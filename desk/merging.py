@@ -13,10 +13,12 @@ from fastapi import APIRouter, Depends, Form, HTTPException, Query, Request
 from fastapi.responses import JSONResponse, RedirectResponse, Response
 from pydantic import BaseModel, ConfigDict, Field
 
+from desk import described, shapes
+from desk.bounds import After, Id, IfMatch, Limit
 from desk.changed import tell
 from desk.customers import customer_facts
 from desk.entering import one, sentence
-from desk.entering_api import IfMatch, version_of
+from desk.entering_api import version_of
 from desk.finding import SUGGESTED, searched
 from desk.history import fields_seen_by, label_of, text_of
 from desk.people import Reader
@@ -61,8 +63,8 @@ MayMerge = Annotated[Session, Depends(may_merge)]
 class Merging(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
-    other_id: Annotated[int, Field(description="who goes over to this customer, and is gone then")]
-    other_version: Annotated[int | None, Field(description="the version of the other one, as it was read")] = None
+    other_id: Annotated[Id, Field(description="who goes over to this customer, and is gone then")]
+    other_version: Annotated[Id | None, Field(description="the version of the other one, as it was read")] = None
     keep: Annotated[
         dict[str, Literal["this", "other"]],
         Field(description="whose value stays, by field as the history names it; else this one's, or the other's"),
@@ -85,9 +87,9 @@ async def duplicates_page(
     )
 
 
-@api.get("/duplicates")
+@api.get("/duplicates", response_model=shapes.Duplicates)
 async def duplicates_json(
-    desk: Desk, session: MayMerge, by: By = "number", after: str = "", limit: int = GROUPS
+    desk: Desk, session: MayMerge, by: By = "number", after: After = "", limit: Limit = GROUPS
 ) -> dict[str, Any]:
     """Customers who may be the same: who share a number, an address of mail, or name and company but for capital
     letters, accents and spaces. Of one such group the first twenty. For supervisors and administrators."""
@@ -178,9 +180,9 @@ async def merge_now(
     return RedirectResponse(f"/customers/{customer_id}", 303)
 
 
-@api.post("/{customer_id}/merge")
+@api.post("/{customer_id}/merge", response_model=shapes.Customer, responses=described.TAGGED)
 async def merge_json(
-    desk: Desk, session: MayMerge, customer_id: int, merging: Merging, if_match: IfMatch = ""
+    desk: Desk, session: MayMerge, customer_id: Id, merging: Merging, if_match: IfMatch = ""
 ) -> JSONResponse:
     """Another customer goes over to this one: numbers, notes, tasks, orders, calls, history. `If-Match` is the `ETag`
     of this one, `other_version` the version of the other. The other's address leads here then: reading is answered

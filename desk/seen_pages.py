@@ -7,6 +7,8 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, HTTPException, Request
 from fastapi.responses import Response
 
+from desk import shapes
+from desk.bounds import After, Id, Limit
 from desk.entering import one
 from desk.formats import rfc3339
 from desk.people import Reader
@@ -62,14 +64,14 @@ async def page(
     )
 
 
-@api.get("")
+@api.get("", response_model=shapes.SeenPage)
 async def listed(
     desk: Desk,
     session: MaySee,
-    customer_id: int | None = None,
-    user_id: int | None = None,
-    after: str = "",
-    limit: int = SHOWN,
+    customer_id: Id | None = None,
+    user_id: Id | None = None,
+    after: After = "",
+    limit: Limit = SHOWN,
 ) -> dict[str, Any]:
     """Who saw which card, the newest first; each person, customer and `way` (page, call, api, file) once in an hour.
     `user_id` null: a phone, by the address that it was given for a call. For administrators."""

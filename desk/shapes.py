@@ -214,9 +214,93 @@ class TaskOfCustomer(Shape):
     due_at: Moment | None
 
 
+class EarlierCustomer(Shape):
+    """Somebody who was merged into a customer."""
+
+    customer_id: int | None
+    name: str
+    source: str
+    external_id: str | None
+
+
 class WholeCustomer(Customer):
     orders: list[Order]
     tasks: list[TaskOfCustomer]
+    also_known_as: list[EarlierCustomer]
+    masked: list[str]  # fields that have something of which your role is told no more
+
+
+class CustomerInShort(Shape):
+    customer_id: int
+    version: int
+    name: str
+    company: str
+    source: str
+
+
+class Alike(Shape):
+    number: str | None
+    customers: list[CustomerInShort]
+    more: bool
+
+
+class Duplicates(Page):
+    items: list[Alike]
+
+
+class Seen(Shape):
+    at: Moment
+    way: str
+    user_id: int | None
+    user: str | None
+    customer_id: int
+    customer: str | None
+
+
+class SeenPage(Page):
+    items: list[Seen]
+
+
+class CardLayoutField(Shape):
+    name: str
+    of: str
+    source: str | None
+
+
+class CardLayout(Shape):
+    version: int
+    fields: list[CardLayoutField]
+
+
+class CardChange(Shape):
+    version: int
+    at: Moment
+    by: str | None
+    said: Any
+
+
+class CardChanges(Shape):
+    items: list[CardChange]
+
+
+class TestCall(Shape):
+    call_id: str
+    answer: str
+    customer_id: int | None
+    rings: list[str]
+
+
+class DoctorFinding(Shape):
+    name: str
+    state: Literal["ok", "warn", "fail"]
+    seen: str
+    mend: str
+
+
+class Looked(Shape):
+    at: Moment
+    works: bool
+    findings: list[DoctorFinding]
 
 
 class Customers(Page):

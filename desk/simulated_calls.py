@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy.orm import Session as Records
 from starlette.requests import HTTPConnection
 
+from desk import described, shapes
 from desk.doctor import Doctor, Looked, doctor_of
 from desk.formats import rfc3339
 from desk.people import Reader
@@ -33,6 +34,8 @@ from records.errors import Conflict, NotFound, Refused
 
 pages = APIRouter(include_in_schema=False)
 api = APIRouter(prefix="/api/v1", tags=["calls"])
+
+doctoring = APIRouter(prefix="/api/v1", tags=["operations"])
 
 LOOKUP_S = 3.0
 Text = Annotated[str, Form(max_length=200)]
@@ -117,7 +120,7 @@ async def story_again(desk: Desk, session: Administrator, call: str = "") -> HTM
 # --- the API
 
 
-@api.post("/test-calls", status_code=201)
+@api.post("/test-calls", status_code=201, response_model=shapes.TestCall, responses=described.also(404, 409, 429))
 async def begin_json(
     desk: Desk, session: Administrator, simulations: TheSimulations, asked: NewTestCall
 ) -> dict[str, Any]:
@@ -137,7 +140,7 @@ async def begin_json(
     }
 
 
-@api.post("/test-calls/{call_id}/answer", status_code=204)
+@api.post("/test-calls/{call_id}/answer", status_code=204, responses=described.also(409))
 async def answer(desk: Desk, reader: TheReader, simulations: TheSimulations, call_id: str) -> Response:
     """Take a simulated call that rings at your place."""
     simulations.answer(call_id, reader, await desk.people.directory())
@@ -151,7 +154,7 @@ async def end(desk: Desk, reader: TheReader, simulations: TheSimulations, call_i
     return Response(status_code=204)
 
 
-@api.post("/doctor", tags=["operations"])
+@doctoring.post("/doctor", response_model=shapes.Looked)
 async def look_json(session: Administrator, doctor: TheDoctor) -> dict[str, Any]:
     """Look at every link between a customer's call and the name on the phone; takes seconds. For administrators."""
     looked = await doctor.look()
