@@ -139,7 +139,7 @@ async def chosen_two(
 
 @pages.get("/customers/{customer_id}/merge")
 async def merge_page(
-    request: Request, desk: Desk, session: MayMerge, customer_id: int, other: int | None = None, q: str = ""
+    request: Request, desk: Desk, session: MayMerge, customer_id: Id, other: Id | None = None, q: str = ""
 ) -> Response:
     """With `other` both beside each other; else a search for whom it is."""
     if other is None:
@@ -157,10 +157,10 @@ async def merge_now(
     request: Request,
     desk: Desk,
     session: MayMerge,
-    customer_id: int,
-    other: Annotated[int, Form()],
-    version: Annotated[int, Form()],
-    other_version: Annotated[int, Form()],
+    customer_id: Id,
+    other: Annotated[Id, Form()],
+    version: Annotated[Id, Form()],
+    other_version: Annotated[Id, Form()],
 ) -> Response:
     form = await request.form()
     keep: dict[str, Side] = {

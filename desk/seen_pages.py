@@ -43,7 +43,7 @@ MaySee = Annotated[Session, Depends(may_see)]
 
 @pages.get("/seen")
 async def page(
-    request: Request, desk: Desk, session: MaySee, customer: int | None = None, person: str = "", after: str = ""
+    request: Request, desk: Desk, session: MaySee, customer: Id | None = None, person: str = "", after: str = ""
 ) -> Response:
     """`person`: an id, or empty for everybody."""
     user_id = int(person) if person.isdecimal() and len(person) < 10 else None

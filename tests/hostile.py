@@ -15,6 +15,7 @@ from datetime import UTC, datetime, timedelta
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import orjson
 from fastapi.params import Form
@@ -42,7 +43,9 @@ from records.tables import (
     ApiToken,
     BlockedCaller,
     Calendar,
+    CardLayout,
     Customer,
+    CustomerAlias,
     CustomerChange,
     DeskSession,
     Import,
@@ -212,6 +215,8 @@ def _customer(session: Session, desk: RunningDesk) -> dict[str, str]:
         told = {"name": text, "company": text, "email": text, "address": text, "note": text, "custom": {"remark": text}}
         session.add(Customer(**told, manager_id=desk.people.dara, created_at=now, updated_at=now))
     session.flush()
+    alias = {"source": SHORT, "external_id": TEXT, "name": TEXT, "told": {"fields": {}, "numbers": []}, "at": now}
+    session.add(CustomerAlias(customer_id=one.id, by_id=desk.people.sophea, **alias))
     for field in ("name", "note", "custom.remark"):
         change = {"at": now, "by_id": desk.people.sophea, "field": field, "before": TEXT, "after": SHORT}
         session.add(CustomerChange(customer_id=one.id, **change))
@@ -249,12 +254,18 @@ def _work(session: Session, desk: RunningDesk) -> dict[str, str]:
     session.flush()
     return {
         "call_id": "trapped",
+        "key": _tab_of(desk, dara),
         "view_id": str(view.id),
         "token_id": str(session.scalars(select(ApiToken.id).where(ApiToken.user_id == dara)).one()),
         "session_id": str(session.scalars(select(DeskSession.id).where(DeskSession.user_id == dara)).first()),
         "secret": _calendar_of(session, desk, dara),
         "token": make(SECRET, "card", vanna.id, "call", int(now.timestamp()) + 600),
     }
+
+
+def _tab_of(desk: RunningDesk, user_id: int) -> str:
+    """Of a list that this person has open."""
+    return str(desk.app.state.services.pages.tabs.of(user_id, "/customers", f"q={quote(SHORT)}").key)
 
 
 def _calendar_of(session: Session, desk: RunningDesk, user_id: int) -> str:
@@ -293,6 +304,10 @@ def _company(session: Session, boss: int) -> dict[str, str]:
     vanna = session.scalars(select(Customer.id).where(Customer.external_id == SHORT)).one()
     left = {"customer_id": vanna, "mark": "", "change": "[{}, {}, []]", "kept": TEXT}
     session.add(ImportedCustomer(import_id=done.id, **left))
+    said = {
+        "fields": {"remark": {"label": f"Remark {SHORT}"}, "made": {"type": "text", "default": SHORT, "label": SHORT}}
+    }
+    session.add(CardLayout(id=1, at=now, by_id=boss, said=said))
     return {
         "team_id": str(team.id),
         "calendar_id": str(hours.id),
