@@ -19,7 +19,7 @@ from config.card_said import FieldSaid, Given, Said, given_of, said_by
 from desk import arranging, described, shapes
 from desk.arranging_pages import NOT_YOURS, say
 from desk.bounds import IfMatch
-from desk.formats import rfc3339
+from desk.formats import is_version, rfc3339
 from desk.people import Reader
 from desk.problems import problem
 from desk.services import Desk, Services
@@ -127,6 +127,6 @@ async def _told(desk: Services) -> JSONResponse:
 
 def _version(if_match: str) -> int:
     version = if_match.strip().removeprefix("W/").strip('"')
-    if not version.isdecimal() or len(version) > 9:
+    if not is_version(version):
         raise HTTPException(428, "Give the ETag of the layout as If-Match, so that nobody's change is lost.")
     return int(version)

@@ -19,6 +19,7 @@ from config.card_fields import ROLES, Field
 from config.card_said import Given, Said, given_of, said_by, together
 from desk import arranging
 from desk.card_sample import NOBODY, card_of, sample, sample_answers
+from desk.formats import is_version
 from desk.layout import Layout
 from desk.people import Reader
 from desk.queries import subject_of
@@ -132,7 +133,7 @@ async def _sent(request: Request, desk: Services) -> Sent:
         pairs = [(name, value) for name, value in form.multi_items() if isinstance(value, str)]
     typed = dict(pairs)
     version, customer = typed.get("version", ""), typed.get("customer", "")
-    if not version.isdecimal() or len(version) > 9:
+    if not is_version(version):
         raise Refused("The form was sent without its version; open it again.")
     return Sent(
         arranging.read_form(pairs, desk.layouts.file),

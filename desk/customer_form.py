@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 import orjson
 
+from desk.formats import is_version
 from records.editing import MOST_LINES, Line
 from records.errors import Refused
 
@@ -85,7 +86,7 @@ def read_form(sent: Iterable[tuple[str, Any]]) -> Form:
     """The fields of a form that was sent. Raises Refused for one that did not come from our page."""
     texts = {name: value for name, value in sent if isinstance(value, str)}
     version, was = texts.pop("version", ""), _unpacked(texts.pop("was", ""))
-    if not version.isdecimal() or len(version) > 9 or was is None:
+    if not is_version(version) or was is None:
         raise Refused("The form was sent without what it was made from; open it again.")
     lines: dict[int, dict[str, str]] = {}
     values: dict[str, str] = {}

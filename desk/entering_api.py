@@ -17,6 +17,7 @@ from desk.bounds import Id, IfMatch
 from desk.changed import tell
 from desk.customers import customer_facts
 from desk.entering import one, rules_for
+from desk.formats import is_version
 from desk.people import Reader
 from desk.problems import problem
 from desk.services import Desk, Services
@@ -73,7 +74,7 @@ class NewCustomer(Given):
 def version_of(if_match: str) -> int:
     """The version that a change was made from. Raises HTTPException 428 when it is not said."""
     version = if_match.strip().removeprefix("W/").strip('"')
-    if not version.isdecimal() or len(version) > 9:
+    if not is_version(version):
         raise HTTPException(428, "Give the ETag of the customer as If-Match, so that nobody's change is lost.")
     return int(version)
 

@@ -16,6 +16,7 @@ from sqlalchemy.orm import Session as Records
 
 from desk import described, shapes
 from desk.bounds import Id, IfMatch
+from desk.formats import is_version
 from desk.layout import Placed
 from desk.people import Reader
 from desk.queries import subject_of
@@ -148,11 +149,6 @@ class Change:
         if not changes and before.version == self.version:
             return before
         return change_customer(records, self.customer_id, {"custom": changes}, self.version, self.by_id)[0]
-
-
-def is_version(text: str) -> bool:
-    """Whether it is one that a customer could have."""
-    return text.isdecimal() and len(text) < 10
 
 
 def _one(records: Records, customer_id: int) -> Customer:

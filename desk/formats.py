@@ -145,3 +145,8 @@ def _first_letter(word: str) -> str:
     while end < len(word) and unicodedata.category(word[end]) in ("Mn", "Mc"):
         end += 1
     return word[:end]
+
+
+def is_version(text: str) -> bool:
+    """Whether a form or a header says a version, of a customer or of the card's layout."""
+    return text.isdecimal() and len(text) < 10

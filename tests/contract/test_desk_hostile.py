@@ -20,10 +20,10 @@ from openpyxl import Workbook
 from sqlalchemy import func, select
 
 from config.settings import Settings
-from records.database import open_database, reading
+from records.database import reading
 from records.tables import Base
 from tests import hostile
-from tests.fixtures.desk import People, RunningDesk, Visitor, alive, fill, opened
+from tests.fixtures.desk import People, RunningDesk, Visitor, alive, moved_to, opened
 from tests.hostile import (
     COUNTED,
     FORMULAS,
@@ -82,11 +82,7 @@ async def either(
     """On each kind of database: what one of them takes, the other may not."""
     settings, people = company
     if request.param == "postgresql":
-        url: str = request.getfixturevalue("postgres_url")
-        database = open_database(url)
-        people = fill(database, settings.data_dir)
-        database.dispose()
-        settings = replace(settings, store=replace(settings.store, database_url=url))
+        settings, people = moved_to(request.getfixturevalue("postgres_url"), settings)
     async with at_work((settings, people), redis_url, tmp_path) as found:
         yield found
 
