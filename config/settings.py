@@ -24,6 +24,7 @@ from zoneinfo import ZoneInfo
 from config import display
 from config.card_fields import ROLES, Field, Query, faults
 from config.display import Display, Screen
+from config.languages import LANGUAGES
 from config.redis_address import read_address
 
 DEFAULT_PATH = Path("ringcard.toml")
@@ -59,6 +60,7 @@ class Company:
     country: str = "US"  # ISO 3166-1 alpha-2; the number plan of a trunk that names none
     time_zone: str = "UTC"  # IANA name; the store is UTC, the screen and "today" are this
     currency: str = "USD"  # ISO 4217; amounts are kept in its minor unit
+    language: str = "en"  # of the desk for who chose none, and whose browser asks for none that it speaks
 
 
 @dataclass(frozen=True, slots=True)
@@ -509,6 +511,11 @@ def _scalar(hint: type, value: Any, where: str) -> Any:
 
 
 def _check(settings: Settings) -> None:
+    if settings.company.language not in LANGUAGES:
+        known = ", ".join(LANGUAGES)
+        raise SettingsError(
+            f"company.language = {settings.company.language!r} is not spoken here; write one of {known}"
+        )
     try:
         ZoneInfo(settings.company.time_zone)
     except (KeyError, ValueError, OSError):

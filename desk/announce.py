@@ -11,8 +11,10 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import orjson
+from starlette.requests import HTTPConnection
 
 from desk import formats
+from desk.languages import Language
 from desk.live import Event
 from desk.people import Directory, Reader
 from desk.queries import subject_of_card
@@ -35,11 +37,11 @@ class Shown:
 
 @dataclass(frozen=True, slots=True)
 class Audience:
-    """One reader at one connection. `pieces`: with the HTML that our own pages put in place."""
+    """One reader. `pieces`: the connection of one of our own pages, which gets the HTML to put in place as well."""
 
     desk: Services
     reader: Reader
-    pieces: bool = False
+    pieces: HTTPConnection | None = None
 
     async def show(self, call: LiveCall) -> Shown | None:
         """The call as this reader sees it; None when it is not theirs to see."""
@@ -76,7 +78,7 @@ class Audience:
         if event.notice is None:
             return []
         if event.notice.kind == "task_due":
-            told = await reminder(self.desk, self.reader, event.notice, self.pieces)
+            told = await reminder(self.desk, self.reader, event.notice, self._spoken)
             return [message("task_due", event.id, told)] if told else []
         head = {"kind": event.notice.kind, "at": formats.rfc3339(formats.moment(event.notice.at_ms))}
         shown = [item for call in self._calls_of(event) if (item := await self.show(call))]
@@ -123,7 +125,13 @@ class Audience:
             "call": asdict(shown.card) if shown.card else None,
             "team": asdict(shown.team) if shown.team else None,
         }
-        return data | self.desk.pages.pieces(self.reader, shown.card, shown.team) if self.pieces else data
+        spoken = self._spoken
+        return data | self.desk.pages.pieces(spoken, self.reader, shown.card, shown.team) if spoken else data
+
+    @property
+    def _spoken(self) -> Language | None:
+        """The language of the pieces, as it is now: somebody may choose another while the connection stands."""
+        return self.desk.pages.spoken_to(self.pieces, self.reader) if self.pieces else None
 
 
 def message(kind: str, id: str, data: Any) -> bytes:

@@ -96,7 +96,9 @@ async def preview(request: Request, desk: Desk, session: Administrator) -> HTMLR
     said, errors = said_by(desk.layouts.file, sent.given)
     known = await desk.store.read(lambda records: _known(records, sent.customer))
     cards = await _cards(desk, session.reader, desk.layouts.of(said), known.shown)
-    return HTMLResponse(desk.pages.piece("card_preview.html", previewed=cards, problems=_problems(desk, sent, errors)))
+    return desk.pages.part(
+        request, session, "card_preview.html", previewed=cards, problems=_problems(desk, sent, errors)
+    )
 
 
 async def _save(request: Request, desk: Services, session: Session, sent: Sent) -> Response:

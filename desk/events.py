@@ -46,7 +46,7 @@ async def events(
     calls comes first. `status` says that live calls are away; a snapshot follows when they are back. A `heartbeat`
     comes every 15 seconds; `signed_out` is the last one when your session ends.
     """
-    audience = Audience(desk, session.reader, pieces)
+    audience = Audience(desk, session.reader, request if pieces else None)
     stream = _stream(request, desk, audience, last_event_id or after)
     return EventStream(stream, headers={"X-Accel-Buffering": "no", "Cache-Control": "no-store"})
 

@@ -41,10 +41,11 @@ class Face:
 
 @dataclass(frozen=True, slots=True)
 class Preferred:
-    """One person's choices. `design` is empty where nothing was chosen."""
+    """One person's choices. `design` and `language` are empty where nothing was chosen."""
 
     design: str = ""
     mode: str = ""
+    language: str = ""
     chosen_pop_up: str = ""
     pop_up: str = "ringing"
     notify: bool = True
@@ -150,4 +151,4 @@ class Faces:
 
 
 def _preferred(row: Preferences, usual: PopUp) -> Preferred:
-    return Preferred(row.design, row.mode, row.pop_up, row.pop_up or usual, row.notify, row.volume)
+    return Preferred(row.design, row.mode, row.language, row.pop_up, row.pop_up or usual, row.notify, row.volume)

@@ -50,13 +50,13 @@ def _views(desk: Services, of: Customer, reader: Reader, answers: Answers) -> tu
 
 
 @pages.get("/pieces/customers/{customer_id}/fields")
-async def late_fields(desk: Desk, session: SignedIn, customer_id: int) -> HTMLResponse:
+async def late_fields(request: Request, desk: Desk, session: SignedIn, customer_id: int) -> HTMLResponse:
     """The part of the customer's page that queries fill, once they have."""
     found = await desk.store.read(lambda records: _one(records, customer_id))
     own = await all_own_fields(desk, found, session.reader)
     desk.seen.note(session.reader.user_id, [customer_id], "page")
     may_change = bool(desk.layout.kept_changed_by(session.reader.role))
-    return HTMLResponse(desk.pages.piece("customer_fields.html", customer=found, own=own, may_change=may_change))
+    return desk.pages.part(request, session, "customer_fields.html", customer=found, own=own, may_change=may_change)
 
 
 @pages.get("/customers/{customer_id}/fields")

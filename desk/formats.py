@@ -1,16 +1,24 @@
 """How values look to a person: money, numbers, times, lengths, initials. Pure; the zone is always a parameter.
 
-Only the screen uses these. What leaves by the API stays as it is kept: minor units, E.164, UTC.
+Only the screen uses these. What leaves by the API stays as it is kept: minor units, E.164, UTC. Where languages differ
+the result is English that knows how others write it, `Local` or a `Sentence`; `desk.languages` puts it.
 """
 
 from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Callable
 from datetime import UTC, date, datetime, tzinfo
+from decimal import Decimal
 from functools import lru_cache
 
 import phonenumbers
+from babel import Locale
+from babel.dates import format_skeleton
+from babel.numbers import format_decimal
+
+from config.sentences import say
 
 HUES = 12
 """Colours that an avatar may have; `static/desk.css` has one class for each."""
@@ -29,12 +37,38 @@ _THOUSANDTHS = frozenset(("BHD", "IQD", "JOD", "KWD", "LYD", "OMR", "TND"))
 """ISO 4217: currencies whose minor unit is not a hundredth."""
 
 
+class Local(str):
+    """A value as English writes it, which each language writes in its own way. Digits are 0 to 9 in all of them."""
+
+    __slots__ = ("put",)
+
+    put: Callable[[Locale], str]
+
+
+def local(english: str, put: Callable[[Locale], str]) -> Local:
+    text = Local(english)
+    text.put = put
+    return text
+
+
 def amount(minor: int, currency: str) -> str:
     """The figure alone: 123450, USD -> "1,234.50"; whole amounts keep their cents, so that columns line up."""
     digits = 0 if currency in _WHOLE else 3 if currency in _THOUSANDTHS else 2
     whole, part = divmod(abs(minor), 10**digits)
     text = f"{whole:,}" + (f".{part:0{digits}d}" if digits else "")
-    return f"−{text}" if minor < 0 else text
+    pattern = "#,##0" + ("." + "0" * digits if digits else "")
+    exact = Decimal(minor).scaleb(-digits)
+    return local(f"−{text}" if minor < 0 else text, lambda locale: _figure(locale, exact, pattern))
+
+
+def figure(value: int | float) -> str:
+    """1234567.5 -> "1,234,567.5" """
+    pattern = "#,##0" if isinstance(value, int) else "#,##0.##########"
+    return local(f"{value:,}".replace("-", "−"), lambda locale: _figure(locale, value, pattern))
+
+
+def _figure(locale: Locale, value: int | float | Decimal, pattern: str) -> str:
+    return format_decimal(value, pattern, locale=locale, numbering_system="latn").replace("-", "−")
 
 
 @lru_cache(maxsize=4096)
@@ -77,16 +111,22 @@ def clock(when: datetime, zone: tzinfo) -> str:
 
 def day(when: datetime, zone: tzinfo, today: date) -> str:
     """ "today", "yesterday", "14 Mar", or with the year when it is another one."""
-    local = when.astimezone(zone).date()
-    distance = (today - local).days
+    there = when.astimezone(zone).date()
+    distance = (today - there).days
     if distance in (0, 1, -1):
-        return {0: "today", 1: "yesterday", -1: "tomorrow"}[distance]
-    return f"{local.day} {local:%b}" if local.year == today.year else f"{local.day} {local:%b %Y}"
+        return {0: say("today"), 1: say("yesterday"), -1: say("tomorrow")}[distance]
+    if there.year != today.year:
+        return full_date(there)
+    return local(f"{there.day} {there:%b}", lambda locale: _date(locale, there, "MMMd"))
 
 
 def full_date(when: date) -> str:
     """ "14 Mar 2026" """
-    return f"{when.day} {when:%b %Y}"
+    return local(f"{when.day} {when:%b %Y}", lambda locale: _date(locale, when, "yMMMd"))
+
+
+def _date(locale: Locale, when: date, skeleton: str) -> str:
+    return format_skeleton(skeleton, when, locale=locale)
 
 
 def lasting(seconds: float | None) -> str:
@@ -95,11 +135,11 @@ def lasting(seconds: float | None) -> str:
         return ""
     whole = int(seconds + 0.5)
     if whole < 60:
-        return f"{whole} s"
+        return say("{seconds} s", seconds=whole)
     minutes, rest = divmod(whole, 60)
     if minutes < 60:
-        return f"{minutes}:{rest:02d} min"
-    return f"{minutes // 60}:{minutes % 60:02d} h"
+        return say("{time} min", time=f"{minutes}:{rest:02d}")
+    return say("{time} h", time=f"{minutes // 60}:{minutes % 60:02d}")
 
 
 def exactly(when: datetime, zone: tzinfo) -> str:
@@ -110,8 +150,8 @@ def exactly(when: datetime, zone: tzinfo) -> str:
 def after(ms: int) -> str:
     """How long after the beginning: "+12 ms", "+4.1 s", "+3:25 min"."""
     if ms < 1000:
-        return f"+{ms} ms"
-    return f"+{ms / 1000:.1f} s" if ms < 59_950 else f"+{lasting(ms / 1000)}"
+        return say("+{ms} ms", ms=ms)
+    return say("+{seconds} s", seconds=f"{ms / 1000:.1f}") if ms < 59_950 else say("+{time}", time=lasting(ms / 1000))
 
 
 def rfc3339(when: datetime | None) -> str | None:

@@ -5,7 +5,7 @@ the logo.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 from itertools import groupby
 from typing import Annotated, Any
@@ -16,11 +16,14 @@ from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy.orm import Session as Records
 from starlette.datastructures import UploadFile
 
-from desk import shapes
+from config.languages import LANGUAGES
+from config.sentences import say
+from desk import languages, shapes
 from desk.designs import COMPANY, Design, mark_of, preview, previews
 from desk.faces import Faces, Preferred
 from desk.services import Desk, Services
 from desk.sessions import Session, SignedIn, TheReader
+from desk.sign_in import local
 from desk.views import sight
 from records.errors import NotFound, Refused
 from records.logos import logo_path, store_logo
@@ -41,6 +44,7 @@ class Chosen(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True)
     design: Annotated[str | None, Field(max_length=80)] = None
     mode: Annotated[str | None, Field(max_length=80, json_schema_extra={"enum": [*MODES, None]})] = None
+    language: Annotated[str | None, Field(max_length=80, json_schema_extra={"enum": ["", *LANGUAGES, None]})] = None
     pop_up: Annotated[str | None, Field(max_length=80, json_schema_extra={"enum": [*POP_UPS, None]})] = None
     notify: bool | None = None
     volume: Annotated[int | None, Field(json_schema_extra={"minimum": 0, "maximum": LOUDEST})] = None
@@ -74,6 +78,26 @@ async def logo(desk: Desk, name: str) -> Response:
     return FileResponse(logo_path(desk.parts.settings.data_dir, name), media_type="image/png", headers=KEPT)
 
 
+@public.get("/words/{code}.js")
+async def words(code: str, v: str = "") -> Response:
+    """What our own scripts say, in one language."""
+    if code not in LANGUAGES:
+        raise NotFound(say("There is no such language."))
+    spoken = languages.language(code)
+    headers = KEPT if v and spoken.scripts_href.endswith(f"?v={v}") else {"Cache-Control": "no-cache"}
+    return Response(spoken.for_scripts, media_type="text/javascript", headers=headers)
+
+
+@public.post("/language")
+async def speak(request: Request, language: Text = "", next: Annotated[str, Form(max_length=2000)] = "/") -> Response:
+    """Have this browser remember a language, for the pages before somebody signs in."""
+    if language not in LANGUAGES:
+        raise NotFound(say("There is no such language."))
+    response = RedirectResponse(local(next), 303)
+    languages.keep(request, response, language)
+    return response
+
+
 # --- one's own preferences ---
 
 
@@ -89,16 +113,20 @@ async def save(
     session: SignedIn,
     design: Text = "",
     mode: Text = "",
+    language: Text = "",
     pop_up: Text = "",
     notify: Text = "",
     volume: Annotated[int, Form()] = 0,
 ) -> Response:
-    chosen = {"design": design, "mode": mode, "pop_up": pop_up, "notify": notify == "yes", "volume": volume}
+    chosen: dict[str, Any] = {"design": design, "mode": mode, "language": language, "pop_up": pop_up}
+    chosen |= {"notify": notify == "yes", "volume": volume}
     try:
         await _prefer(desk, session.reader.user_id, chosen)
     except Refused as refused:
         return await _preferences(request, desk, session, 422, said=str(refused))
-    return RedirectResponse("/me/preferences?saved=yes", 303)
+    response = RedirectResponse("/me/preferences?saved=yes", 303)
+    languages.keep(request, response, language) if language else languages.forget(response)
+    return response
 
 
 @api.get("", response_model=shapes.OwnPreferences)
@@ -116,7 +144,7 @@ async def prefer_json(desk: Desk, reader: TheReader, chosen: Chosen) -> dict[str
     return _told(desk.faces, desk.faces.preferred(reader.user_id))
 
 
-async def _prefer(desk: Services, user_id: int, chosen: dict[str, Any]) -> None:
+async def _prefer(desk: Services, user_id: int, chosen: Mapping[str, Any]) -> None:
     """Raises Refused."""
     await desk.faces.refresh()
     _known(desk.faces, chosen["design"])

@@ -1,6 +1,7 @@
 """Templates: how a page is made, with what every page needs, and the pieces that live notices put in place.
 
-Everything that a template shows is escaped by Jinja; no template marks text as safe.
+Everything that a template shows is escaped by Jinja; no template marks text as safe, only the sentences of our own
+catalogues may have tags in them. Each language has templates of its own, made at their first use.
 """
 
 from __future__ import annotations
@@ -16,11 +17,15 @@ from zoneinfo import ZoneInfo
 from fastapi import Request
 from fastapi.responses import HTMLResponse
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
+from markupsafe import Markup
+from starlette.requests import HTTPConnection
 
+from config.languages import LANGUAGES
 from config.settings import Settings
-from desk import formats
+from desk import formats, languages
 from desk.announce import Audience
 from desk.faces import Look
+from desk.languages import Language, asked_for, language
 from desk.layouts import Layouts
 from desk.parts import DeskParts
 from desk.people import Reader
@@ -43,17 +48,27 @@ class Pages:
         self._clock = parts.clock
         self._settings: Settings = parts.settings
         self._zone = ZoneInfo(parts.settings.company.time_zone)
-        self._templates = Environment(
+        self._environments: dict[Language, Environment] = {}
+
+    def _templates(self, spoken: Language) -> Environment:
+        if found := self._environments.get(spoken):
+            return found
+        made = Environment(
             loader=FileSystemLoader(HERE / "templates"),
             autoescape=select_autoescape(default=True),
             undefined=StrictUndefined,
             trim_blocks=True,
             lstrip_blocks=True,
+            finalize=spoken.put,
+            extensions=["jinja2.ext.i18n"],
         )
-        self._templates.globals |= {"company": parts.settings.company.name, "static": static_url, "sight": sight}
-        self._templates.globals |= {"simulated": is_simulated, "mask": formats.MASK}
-        self._templates.globals["label"] = lambda name: layouts.now.label(name)
-        self._templates.filters |= {
+        made.newstyle_gettext = True  # type: ignore[attr-defined]  # of the extension
+        made.policies["ext.i18n.trimmed"] = True
+        made.globals |= _sentences(spoken)
+        made.globals |= {"spoken": spoken, "languages": LANGUAGES, "mask": formats.MASK, "simulated": is_simulated}
+        made.globals |= {"company": self._settings.company.name, "static": static_url, "sight": sight}
+        made.globals["label"] = lambda name: self._layouts.now.label(name)
+        made.filters |= {
             "amount": formats.amount,
             "number": formats.number,
             "masked_number": formats.masked_number,
@@ -67,7 +82,16 @@ class Pages:
             "day": lambda when: formats.day(_moment(when), self._zone, self._today()),
             "iso": lambda when: formats.rfc3339(_moment(when)),
             "ms": lambda when: int(_moment(when).timestamp() * 1000),
+            "figure": formats.figure,
+            "put": spoken.put,
         }
+        self._environments[spoken] = made
+        return made
+
+    def spoken_to(self, connection: HTTPConnection, reader: Reader | None = None) -> Language:
+        """The language for this reader, or for whoever has not signed in."""
+        chosen = services_of(connection).faces.preferred(reader.user_id).language if reader else ""
+        return language(chosen or asked_for(connection, self._settings.company.language))
 
     async def page(
         self, request: Request, session: Session, template: str, status: int = 200, **values: Any
@@ -93,7 +117,10 @@ class Pages:
             "prefers": desk.faces.preferred(session.reader.user_id),
             **_looks(desk.faces.look(session.reader.user_id)),
         }
-        return HTMLResponse(self._templates.get_template(template).render(frame | values), status)
+        made = self._templates(self.spoken_to(request, session.reader)).get_template(template)
+        response = HTMLResponse(made.render(frame | values), status)
+        languages.keep(request, response, desk.faces.preferred(session.reader.user_id).language)
+        return response
 
     def plain(
         self,
@@ -106,17 +133,24 @@ class Pages:
         """A page for anybody."""
         frame = {"path": request.url.path, "now": self._clock(), "said": "", "login": ""}
         frame |= _looks(services_of(request).faces.look())
-        return HTMLResponse(self._templates.get_template(template).render(frame | values), status, headers)
+        made = self._templates(self.spoken_to(request)).get_template(template)
+        return HTMLResponse(made.render(frame | values), status, headers)
 
-    def piece(self, template: str, **values: Any) -> str:
-        """A part of a page, to be put in place by our own script."""
-        return self._templates.get_template(template).render(now=self._clock(), **values)
+    def part(self, request: Request, session: Session, template: str, **values: Any) -> HTMLResponse:
+        """A part of a page that our own script asked for."""
+        return HTMLResponse(self.piece(self.spoken_to(request, session.reader), template, **values))
 
-    def pieces(self, reader: Reader, card: CallView | None, team: TeamCallView | None) -> dict[str, str | None]:
+    def piece(self, spoken: Language, template: str, **values: Any) -> str:
+        """The same, where it is sent unasked."""
+        return self._templates(spoken).get_template(template).render(now=self._clock(), **values)
+
+    def pieces(
+        self, spoken: Language, reader: Reader, card: CallView | None, team: TeamCallView | None
+    ) -> dict[str, str | None]:
         """A live call as our own pages put it in place."""
         return {
-            "html": self.piece("live_card.html", call=card, reader=reader) if card else None,
-            "team_html": self.piece("live_team.html", call=team, reader=reader) if team else None,
+            "html": self.piece(spoken, "live_card.html", call=card, reader=reader) if card else None,
+            "team_html": self.piece(spoken, "live_team.html", call=team, reader=reader) if team else None,
         }
 
     def error(self, request: Request, status: int, detail: str, headers: dict[str, str] | None = None) -> HTMLResponse:
@@ -124,6 +158,22 @@ class Pages:
 
     def _today(self) -> date:
         return self._clock().astimezone(self._zone).date()
+
+
+def _sentences(spoken: Language) -> dict[str, Any]:
+    """What `{% trans %}` and `_()` of a template call: a sentence of the catalogue, what is put into it escaped."""
+
+    def gettext(text: str, /, **values: Any) -> Markup:
+        return Markup(spoken.gettext(text)) % _put(spoken, values)
+
+    def ngettext(one: str, many: str, n: int, /, **values: Any) -> Markup:
+        return Markup(spoken.ngettext(one, many, n)) % _put(spoken, values | {"num": n})
+
+    return {"gettext": gettext, "_": gettext, "ngettext": ngettext}
+
+
+def _put(spoken: Language, values: dict[str, Any]) -> dict[str, Any]:
+    return {name: spoken.put(value) for name, value in values.items()}
 
 
 def _looks(look: Look) -> dict[str, Any]:

@@ -125,9 +125,13 @@ def answer(request: Request, status: int, detail: str, headers: dict[str, str] |
     """An error in the form that this address speaks; `more` is for programs."""
     if request.url.path.startswith("/dialplan/"):
         return PlainTextResponse("", status, headers)
+    pages = services_of(request).pages
     if _wants_page(request):
-        return services_of(request).pages.error(request, status, detail, headers)
-    return problem(status, detail, headers, **more)
+        return pages.error(request, status, detail, headers)
+    spoken = pages.spoken_to(request)
+    for fault in more.get("errors", ()):
+        fault["message"] = spoken.put(fault["message"])
+    return problem(status, spoken.put(detail), {**(headers or {}), "Content-Language": spoken.code}, **more)
 
 
 def allowed(request: Request) -> str:

@@ -10,10 +10,11 @@ import logging
 from collections.abc import Sequence
 from typing import Any
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse
 
 from desk import formats
+from desk.languages import Language
 from desk.people import Reader
 from desk.services import Desk, Services
 from desk.sessions import SignedIn
@@ -32,17 +33,21 @@ pages = APIRouter(include_in_schema=False)
 
 
 @pages.get("/pieces/reminders")
-async def all_of_mine(desk: Desk, session: SignedIn) -> HTMLResponse:
+async def all_of_mine(request: Request, desk: Desk, session: SignedIn) -> HTMLResponse:
     """All that waits for a word of this person; a page asks for it when it begins, and after every gap."""
     try:
         tasks, hours = await _read(desk, session.reader)
     except DatabaseGone:
         return HTMLResponse("", headers={"Retry-After": "5"})
-    return HTMLResponse("".join(_piece(desk, task, hours) for task in tasks))
+    spoken = desk.pages.spoken_to(request, session.reader)
+    return HTMLResponse("".join(_piece(desk, spoken, task, hours) for task in tasks))
 
 
-async def reminder(desk: Services, reader: Reader, notice: Notice, pieces: bool) -> dict[str, Any] | None:
-    """What the stream tells this reader of a task that came up, or was dealt with; None when it is not theirs."""
+async def reminder(desk: Services, reader: Reader, notice: Notice, spoken: Language | None) -> dict[str, Any] | None:
+    """What the stream tells this reader of a task that came up, or was dealt with; None when it is not theirs.
+
+    With the piece of a page when a language is given.
+    """
     if notice.task_id is None or notice.user_id != reader.user_id:
         return None
     head = {
@@ -55,7 +60,7 @@ async def reminder(desk: Services, reader: Reader, notice: Notice, pieces: bool)
         tasks, hours = await _read(desk, reader, notice.task_id)
     except DatabaseGone as gone:
         log.warning("a reminder is shown later: %s", gone)
-        return {**head, "call_id": None, "up": True, "task": None, **({"html": None} if pieces else {})}
+        return {**head, "call_id": None, "up": True, "task": None, **({"html": None} if spoken else {})}
     task = tasks[0] if tasks else None
     data = {
         **head,
@@ -63,7 +68,7 @@ async def reminder(desk: Services, reader: Reader, notice: Notice, pieces: bool)
         "up": task is not None,
         "task": facts(task) if task else None,
     }
-    return {**data, "html": _piece(desk, task, hours) if task else None} if pieces else data
+    return {**data, "html": _piece(desk, spoken, task, hours) if task else None} if spoken else data
 
 
 async def _read(desk: Services, reader: Reader, task_id: int | None = None) -> tuple[Sequence[Task], Hours]:
@@ -73,6 +78,6 @@ async def _read(desk: Services, reader: Reader, task_id: int | None = None) -> t
     )
 
 
-def _piece(desk: Services, task: Task, hours: Hours) -> str:
+def _piece(desk: Services, spoken: Language, task: Task, hours: Hours) -> str:
     tomorrow = due.snoozed("tomorrow", desk.parts.clock(), desk.zone, hours)
-    return desk.pages.piece("reminder.html", task=task, tomorrow=tomorrow)
+    return desk.pages.piece(spoken, "reminder.html", task=task, tomorrow=tomorrow)

@@ -79,6 +79,7 @@ class Today(Shape):
 class OwnPreferences(Shape):
     design: str
     mode: str
+    language: str
     pop_up: str
     notify: bool
     volume: int

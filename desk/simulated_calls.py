@@ -113,8 +113,8 @@ async def look(session: Administrator, doctor: TheDoctor) -> Response:
 
 
 @pages.get("/pieces/simulated-story")
-async def story_again(desk: Desk, session: Administrator, call: str = "") -> HTMLResponse:
-    return HTMLResponse(desk.pages.piece("simulated_story.html", **await _story(desk, session.reader, call)))
+async def story_again(request: Request, desk: Desk, session: Administrator, call: str = "") -> HTMLResponse:
+    return desk.pages.part(request, session, "simulated_story.html", **await _story(desk, session.reader, call))
 
 
 # --- the API

@@ -52,10 +52,10 @@ async def first_page(request: Request, desk: Desk, session: SignedIn) -> Respons
 
 
 @router.get("/pieces/today")
-async def today_again(desk: Desk, session: SignedIn) -> HTMLResponse:
+async def today_again(request: Request, desk: Desk, session: SignedIn) -> HTMLResponse:
     """The part of the first page that changes with every call's end."""
     values = await _today(desk, session.reader)
-    return HTMLResponse(desk.pages.piece("today.html", reader=session.reader, **values))
+    return desk.pages.part(request, session, "today.html", reader=session.reader, **values)
 
 
 def greeting(local: datetime) -> str:

@@ -13,6 +13,7 @@ from itertools import groupby
 from typing import Any, Literal
 
 from config.card_fields import BUILT_IN
+from config.sentences import say
 from desk import formats
 from desk.layout import Layout, Placed
 from desk.people import Directory, Reader, join
@@ -395,9 +396,9 @@ def _written(kind: str, value: Any) -> tuple[str, str]:
         case "money", {"minor": minor, "currency": currency}:
             return kind, formats.amount(minor, currency)
         case "number", int() | float():
-            return kind, f"{value:,}".replace("-", "−")
+            return kind, formats.figure(value)
         case "yes/no", bool():
-            return kind, "Yes" if value else "No"
+            return kind, say("Yes") if value else say("No")
         case "date", str() if len(value) == 10:
             try:
                 return kind, formats.full_date(date.fromisoformat(value))

@@ -34,10 +34,12 @@ async def page(request: Request, desk: Desk, session: Administrator, simulations
 
 
 @pages.get("/pieces/welcome")
-async def steps_again(desk: Desk, session: Administrator, simulations: TheSimulations) -> HTMLResponse:
+async def steps_again(
+    request: Request, desk: Desk, session: Administrator, simulations: TheSimulations
+) -> HTMLResponse:
     """The steps as they are now."""
     values = await _values(desk, session.reader, simulations)
-    return HTMLResponse(desk.pages.piece("welcome_steps.html", **values))
+    return desk.pages.part(request, session, "welcome_steps.html", **values)
 
 
 @pages.post("/welcome/ring")

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from config.languages import LANGUAGES
 from records.errors import Refused
 from records.rows import row
 from records.tables import CompanyFace, Preferences, User
@@ -31,7 +32,7 @@ def preferences_of(session: Session, user_id: int) -> Preferences:
     """This person's, as they are before anything is chosen where nothing was. Raises NotFound."""
     row(session, User, user_id, "person")
     return session.get(Preferences, user_id) or Preferences(
-        user_id=user_id, design="", mode="", pop_up="", notify=True, volume=0
+        user_id=user_id, design="", mode="", language="", pop_up="", notify=True, volume=0
     )
 
 
@@ -41,6 +42,7 @@ def prefer(
     *,
     design: str | None = None,
     mode: str | None = None,
+    language: str | None = None,
     pop_up: str | None = None,
     notify: bool | None = None,
     volume: int | None = None,
@@ -48,12 +50,14 @@ def prefer(
     """What is given holds from now on. Which designs there are is the desk's to know. Raises Refused, NotFound."""
     if mode is not None and mode not in MODES:
         raise Refused(f"{mode!r} is no mode; write light, dark, or nothing for as the computer has it")
+    if language and language not in LANGUAGES:
+        raise Refused(f"the desk does not speak {language!r}; write one of {', '.join(LANGUAGES)}, or nothing")
     if pop_up is not None and pop_up not in POP_UPS:
         raise Refused(f"{pop_up!r} is no time for a card; write never, ringing, answer, or nothing for the company's")
     if volume is not None and not 0 <= volume <= LOUDEST:
         raise Refused(f"the volume is a number from 0 to {LOUDEST}")
     held = preferences_of(session, user_id)
-    given = {"design": design, "mode": mode, "pop_up": pop_up, "notify": notify, "volume": volume}
+    given = {"design": design, "mode": mode, "language": language, "pop_up": pop_up, "notify": notify, "volume": volume}
     for name, value in given.items():
         if value is not None:
             setattr(held, name, value)

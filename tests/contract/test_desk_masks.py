@@ -11,6 +11,7 @@ from typing import Any
 from urllib.parse import quote
 
 import pytest
+from starlette.requests import HTTPConnection
 
 from config.card_fields import BUILT_IN, Field
 from config.settings import Settings
@@ -106,7 +107,7 @@ async def everything_told(zoo: Zoo, visitor: Visitor, user_id: int) -> str:
     account = await services.people.account(user_id)
     with services.hub.subscribe("") as subscription:
         event = await subscription.next(5)
-        for pieces in (True, False):
+        for pieces in (HTTPConnection({"type": "http", "headers": [], "app": zoo.desk.app}), None):
             messages = await Audience(services, account.reader, pieces).messages(event)
             told += [f"events {message.decode()}" for message in messages]
     return "\n".join(told)

@@ -11,6 +11,7 @@ import httpx
 import pytest
 from sqlalchemy import select
 from sqlalchemy.orm import Session
+from starlette.requests import HTTPConnection
 
 from config.settings import Settings
 from desk.announce import Audience
@@ -284,10 +285,12 @@ async def test_a_card_on_a_screen_and_a_call_that_goes_on_are_the_merged_ones(ho
             pass
         assert (await merged(house, other)).status_code == 200
         told: list[bytes] = []
+        page = HTTPConnection({"type": "http", "headers": [], "app": house.desk.app})
+        audience = Audience(desk, reader, page)
         async with asyncio.timeout(20):
             while not told:
                 event = await subscription.next(5)
-                told = await Audience(desk, reader, pieces=True).messages(event) if event else []
+                told = await audience.messages(event) if event else []
     assert b"Sok Rithy" in told[0]
     assert await shown(house.dara) == ["Sok Rithy"]
     note = await house.dara.post(f"/api/v1/calls/{call.call_id}/notes", json={"text": "Said during the call"})
