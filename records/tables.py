@@ -178,7 +178,7 @@ class Preferences(Base):
     user_id: Mapped[int] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"), primary_key=True)
     design: Mapped[str] = mapped_column(default="")
     mode: Mapped[str] = mapped_column(default="")  # light | dark; empty: as the computer has it
-    language: Mapped[str] = mapped_column(default="")  # BCP 47; empty: as the browser asks for
+    language: Mapped[str] = mapped_column(default="", server_default=text("''"))  # BCP 47; empty: as the browser asks
     pop_up: Mapped[str] = mapped_column(default="")  # never | ringing | answer
     notify: Mapped[bool] = mapped_column(default=True)  # by the operating system, where the browser was allowed to
     volume: Mapped[int] = mapped_column(default=0)  # of the sound, up to 100; 0: none

@@ -117,6 +117,7 @@ class Trap:
 
 _OTHERWISE: Mapping[str, Mapping[str, str]] = {
     "/designs/{name}.css": {"name": "ringcard"},
+    "/words/{code}.js": {"code": "ru"},
     "/company/logos/{name}.png": {"name": "0" * 64},
 }
 """Where a parameter of a usual name is something else."""

@@ -76,6 +76,7 @@ async def test_preferences_are_read_and_changed_by_programs_as_well(dara: Visito
     told = (await dara.get("/api/v1/me/preferences")).json()
     assert {**told, "designs": len(told["designs"]) > 50} == {
         "design": "",
+        "language": "",
         "mode": "",
         "pop_up": "",
         "notify": True,

@@ -29,7 +29,7 @@ EVIL = (
     "javascript:alert(1)",
     "/\t/evil",
 )
-KEPT = ("/designs/", "/company/face.css", "/company/logos/", "/manifest.webmanifest", "/sw.js", "/photos/")
+KEPT = ("/words/", "/designs/", "/company/face.css", "/company/logos/", "/manifest.webmanifest", "/sw.js", "/photos/")
 """What a browser may keep: nothing in it tells of a customer but pictures, whose names are of their content."""
 
 
