@@ -28,6 +28,7 @@ from tests.bench import (
     matching,
     peers,
     random_calls,
+    reading,
     scale,
     screen,
     search,
@@ -52,6 +53,7 @@ LONGER: Mapping[str, Callable[[argparse.Namespace, Tell], Sequence[Any]]] = {
     "load": lambda args, tell: load.run(load.to_rate(args.most), args.seconds, tell),
     "soak": lambda args, tell: soak.run(args.minutes, args.rate or 75, tell),
     "random": lambda args, tell: random_calls.run(args.calls or 10_000, args.rate or 20, args.seed, args.kills, tell),
+    "reading": lambda args, tell: reading.run(args.seed, tell),
     "import": lambda args, tell: imports.run(args.rows, args.on, tell),
     "search": lambda args, tell: search.run(args.customers, args.on, tell),
     "agents": lambda args, tell: agents.run(args.calls or 1000, args.seed, tell),
@@ -103,7 +105,7 @@ def _arguments() -> argparse.Namespace:
     number("--base", 1_500_000, "matching: numbers of customers")
     number("--callers", 1_000_000, "matching: strangers who call")
     number("--fuzz", 100_000, "matching: hostile callers")
-    number("--seed", 1, "matching, random, agents: repeats a run")
+    number("--seed", 1, "matching, random, reading, agents: repeats a run")
     parser.add_argument("--database", default="", help="matching: an empty database's URL; else SQLite, thrown away")
     both = ("SQLite", "PostgreSQL")
     parser.add_argument("--on", choices=both, nargs="+", default=both, help="import, search: one database, not both")
