@@ -17,6 +17,7 @@ from typing import Protocol
 from ringcard.phones import Invite, Message, Outcome, user_part
 
 TOLERANCE_S = 1.0
+MOST_ROWS = 10
 
 
 class LogRow(Protocol):
@@ -188,7 +189,15 @@ def differences(
         said = _compared(account, mine[0], tolerance_s) if len(mine) == 1 else [_how_many(len(mine))]
         if said:
             wrong[account.key] = said
-    return wrong | {key: [f"nobody made this call: {len(left)} in the log"] for key, left in by_key.items()}
+    return wrong | {
+        key: [f"nobody made this call: {len(left)} in the log", *map(_row, left[:MOST_ROWS])]
+        for key, left in by_key.items()
+    }
+
+
+def _row(row: LogRow) -> str:
+    story = " | ".join(f"{at_ms % 10**6} {what}" for at_ms, what in getattr(row, "trace", ()))
+    return f"\n    call {row.call_id} to {row.called_number}, {row.outcome}; {row.reason} {story}"
 
 
 def _how_many(rows: int) -> str:
