@@ -12,6 +12,8 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, fields
 from typing import Literal, get_args
 
+from config.sentences import say
+
 FieldType = Literal["text", "number", "money", "date", "yes/no", "link", "choice"]
 Role = Literal["agent", "supervisor", "administrator"]
 
@@ -144,11 +146,17 @@ _QUOTED = re.compile(rf"'(?:[^']|'')*'|\"(?:[^\"]|\"\")*\"|{_COMMENT}", re.DOTAL
 def _faults_of_field(where: str, name: str, field: Field, queries: Mapping[str, Query]) -> Iterator[str]:
     yield from _faults_of_name(where, name)
     if name in TAKEN:
-        yield f"{where}: {name} means something else of a customer; choose another name"
+        yield say("{field}: {name} means something else of a customer; choose another name", field=where, name=name)
     for key, roles in (("roles", field.roles), ("masked", field.masked), ("edits", field.edits)):
         for role in roles:
             if role not in ROLES:
-                yield f"{where}.{key} has {role!r}; write some of {', '.join(map(repr, ROLES))}"
+                yield say(
+                    "{field}.{key} has {role!r}; write some of {known}",
+                    field=where,
+                    key=key,
+                    role=role,
+                    known=", ".join(map(repr, ROLES)),
+                )
     if name in BUILT_IN:
         yield from _faults_of_built_in(where, name, field)
         return
@@ -157,7 +165,7 @@ def _faults_of_field(where: str, name: str, field: Field, queries: Mapping[str, 
     if field.type == "choice" and not field.choices:
         yield f'{where} is a choice; write what of: choices = ["one", "another"]'
     if field.choices and field.type != "choice":
-        yield f'{where}.choices go with type = "choice"'
+        yield say("{field}.{key} go with {type}", field=where, key="choices", type='type = "choice"')
     if field.source and not (_NAME.fullmatch(field.query) and field.column):
         yield f"{where}.source = {field.source!r}; write QUERY.COLUMN, or nothing for a value of your own"
     elif field.source and field.query not in queries:
@@ -209,7 +217,7 @@ def _faults_of_sql(where: str, sql: str) -> Iterator[str]:
 
 def _faults_of_name(where: str, name: str) -> Iterator[str]:
     if not _NAME.fullmatch(name):
-        yield f"{where}: names are made of small letters, digits and _, and begin with a letter"
+        yield say("{name}: names are made of small letters, digits and _, and begin with a letter", name=where)
 
 
 def _without_quoted(sql: str) -> str:

@@ -22,6 +22,7 @@ from config.card_fields import (
     is_maskable,
     label_of,
 )
+from config.sentences import say
 
 LONGEST_LABEL, LONGEST_CHOICE, LONGEST_DEFAULT = 60, 200, 200
 MOST_FIELDS, MOST_CHOICES = 100, 200
@@ -81,7 +82,7 @@ def said_by(file: Mapping[str, Field], given: Sequence[Given]) -> tuple[Said, di
     fields: dict[str, FieldSaid] = {}
     seen: set[str] = set()
     for one in given:
-        problem = f"there are two fields {one.name}" if one.name in seen else _problem(one, file)
+        problem = say("there are two fields {name}", name=one.name) if one.name in seen else _problem(one, file)
         seen.add(one.name)
         if problem:
             errors[one.name] = problem
@@ -91,7 +92,7 @@ def said_by(file: Mapping[str, Field], given: Sequence[Given]) -> tuple[Said, di
         if unlike.keys:
             fields[one.name] = unlike
     if len(fields) > MOST_FIELDS:
-        errors["fields"] = f"at most {MOST_FIELDS} fields can be on a card"
+        errors["fields"] = say("at most {most} fields can be on a card", most=MOST_FIELDS)
     order = tuple(one.name for one in given)
     usual = tuple(name for name, _ in in_order(file))
     return Said(() if order == usual else order, fields), errors
@@ -192,9 +193,9 @@ def _arranged(usual: Sequence[str], order: Sequence[str]) -> list[str]:
 
 def _problems_of_choices(choices: Sequence[str]) -> Iterator[str]:
     if len(choices) > MOST_CHOICES or any(len(choice) > LONGEST_CHOICE for choice in choices):
-        yield f"at most {MOST_CHOICES} choices of at most {LONGEST_CHOICE} letters"
+        yield say("at most {most} choices of at most {letters} letters", most=MOST_CHOICES, letters=LONGEST_CHOICE)
     if len({choice.casefold() for choice in choices}) < len(choices):
-        yield "two choices are the same"
+        yield say("two choices are the same")
 
 
 def _problem(one: Given, file: Mapping[str, Field]) -> str:
@@ -207,21 +208,21 @@ def _problems(one: Given, file: Mapping[str, Field]) -> Iterator[str]:
     merged = replace(base, **said.keys)
     is_new = one.name not in file and one.name not in BUILT_IN
     if said.type is not None and not is_new and said.type != base.type:
-        yield "its type is said in the settings; it cannot be changed here"
+        yield say("its type is said in the settings; it cannot be changed here")
     if said.choices is not None and said.choices != base.choices and not is_kept(one.name, base):
-        yield "only a field whose values are kept with the customer has choices"
+        yield say("only a field whose values are kept with the customer has choices")
     if said.default and one.name in BUILT_IN:
-        yield "a built-in field has no default"
+        yield say("a built-in field has no default")
     if said.label != label_of(one.name, base) and len(merged.label) > LONGEST_LABEL:
-        yield f"the label has more than {LONGEST_LABEL} letters; write a shorter one"
+        yield say("the label has more than {most} letters; write a shorter one", most=LONGEST_LABEL)
     if merged.default != base.default and len(merged.default) > LONGEST_DEFAULT:
-        yield f"the default has more than {LONGEST_DEFAULT} letters; write a shorter one"
+        yield say("the default has more than {most} letters; write a shorter one", most=LONGEST_DEFAULT)
     if merged.choices != base.choices:
         yield from _problems_of_choices(merged.choices)
     if merged.type == "choice" and not merged.choices:
-        yield "a choice needs something to choose from; write one on each line"
+        yield say("a choice needs something to choose from; write one on each line")
     if merged.masked and not is_maskable(one.name):
-        yield "this field is seen or not; it cannot be masked"
+        yield say("this field is seen or not; it cannot be masked")
     if said.edits is not None and set(said.edits) != set(base.edits) and not is_editable(one.name, base):
-        yield "nobody changes its values here"
+        yield say("nobody changes its values here")
     yield from _faults(one.name, merged)

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 
 import phonenumbers
 
+from config.sentences import say
 from lookup.answers import Answer, Number, Withheld
 
 SHORTEST_PREFIX = 3  # digits
@@ -61,7 +62,11 @@ def read_prefix(text: str) -> str:
     prefix = "+" + re.sub(r"\D", "", text)
     if not _PREFIX.fullmatch(text.strip()) or len(prefix) <= SHORTEST_PREFIX:
         raise ValueError(
-            f"{text!r} says too little; write + and at least {SHORTEST_PREFIX} digits that the numbers begin with"
+            say(
+                "{text!r} says too little; write + and at least {least} digits that the numbers begin with",
+                text=text,
+                least=SHORTEST_PREFIX,
+            )
         )
     return prefix
 

@@ -13,13 +13,15 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import date, datetime
 
+from config.sentences import say
+
 DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 DAY = 24 * 60
 
 Span = tuple[int, int, int]
 """A day of the week from Monday, 0; from which minute of it; to which minute, not itself."""
 
-HOW = "write days and times like Mon-Fri 08:00-12:00, 13:30-17:30; Sat 09:00-12:00"
+LIKE = "Mon-Fri 08:00-12:00, 13:30-17:30; Sat 09:00-12:00"
 
 _PART = re.compile(r"([A-Za-z]+(?:\s*-\s*[A-Za-z]+)?(?:\s*,\s*[A-Za-z]+(?:\s*-\s*[A-Za-z]+)?)*)\s+(.+)", re.DOTALL)
 _TIMES = re.compile(r"(\d{1,2})[:.](\d{2})\s*-\s*(\d{1,2})[:.](\d{2})")
@@ -60,12 +62,16 @@ def read_holidays(text: str) -> frozenset[str]:
 def _part(part: str) -> Iterator[Span]:
     written = _PART.fullmatch(part)
     if not written:
-        raise ValueError(f"{part!r} has no days and times; {HOW}")
+        raise ValueError(
+            say("{text!r} has no days and times; write days and times like {example}", text=part, example=LIKE)
+        )
     days = [day for piece in written[1].split(",") for day in _days(piece)]
     for piece in written[2].split(","):
         times = _TIMES.fullmatch(piece.strip())
         if not times:
-            raise ValueError(f"{piece.strip()!r} are no times; {HOW}")
+            raise ValueError(
+                say("{text!r} are no times; write days and times like {example}", text=piece.strip(), example=LIKE)
+            )
         begin, end = _minute(times[1], times[2]), _minute(times[3], times[4])
         for day in days:
             if begin < end:
@@ -81,7 +87,14 @@ def _days(piece: str) -> list[int]:
     first, _, last = (name.strip().lower()[:3] for name in piece.partition("-"))
     for name in filter(None, (first, last)):
         if name not in DAYS:
-            raise ValueError(f"{piece.strip()!r} is no day; write one of Mon, Tue, Wed, Thu, Fri, Sat, Sun, or daily")
+            raise ValueError(
+                say(
+                    "{text!r} is no day; write one of {days}, or {daily}",
+                    text=piece.strip(),
+                    days=", ".join(day.capitalize() for day in DAYS),
+                    daily="daily",
+                )
+            )
     begin, end = DAYS.index(first), DAYS.index(last or first)
     return [(begin + n) % 7 for n in range((end - begin) % 7 + 1)]
 
@@ -89,7 +102,9 @@ def _days(piece: str) -> list[int]:
 def _minute(hours: str, minutes: str) -> int:
     minute = int(hours) * 60 + int(minutes)
     if int(minutes) > 59 or minute > DAY:
-        raise ValueError(f"{hours}:{minutes} is no time; write one from 00:00 to 24:00")
+        raise ValueError(
+            say("{hours}:{minutes} is no time; write one from 00:00 to 24:00", hours=hours, minutes=minutes)
+        )
     return minute
 
 
@@ -102,4 +117,4 @@ def _holiday(word: str) -> str:
             pass
         else:
             return word
-    raise ValueError(f"{word!r} is no day; write it like 2026-04-14, or 12-25 for every year")
+    raise ValueError(say("{text!r} is no day; write it like 2026-04-14, or 12-25 for every year", text=word))

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
+from config.sentences import say
 from lookup.answers import Answer, Caller, Found
 from lookup.naming import clean, phone_name
 from lookup.notices import Kind, LiveCall, Notice, RungPhone
@@ -31,7 +32,14 @@ def read_caller(text: str, trunk: str = "") -> Caller:
     if typed.casefold() == "withheld":
         return Caller("", presentation="prohib", trunk=trunk)
     if not re.fullmatch(r"\+?[\d ()./-]{2,40}", typed) or sum(map(str.isdecimal, typed)) < 2:
-        raise ValueError(f"{text!r} cannot call; write a number like +85512345678, or the word withheld")
+        raise ValueError(
+            say(
+                "{text!r} cannot call; write a number like {example}, or the word {word}",
+                text=text,
+                example="+85512345678",
+                word="withheld",
+            )
+        )
     return Caller(typed, trunk=trunk)
 
 

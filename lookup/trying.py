@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
+from config.sentences import say
 from config.settings import Did, Settings
 from lookup.answers import Answer, Found
 from lookup.duty import Duty, Situation
@@ -76,7 +77,9 @@ def read_moment(text: str, now: datetime) -> datetime:
             return now.replace(hour=int(hour), minute=int(minute), second=0, microsecond=0)
         return _in_zone(datetime.fromisoformat(text), now)
     except ValueError:
-        raise ValueError(f"{text!r} is no time; write it like 2026-04-14 09:30, or 09:30 for today") from None
+        raise ValueError(
+            say("{text!r} is no time; write it like 2026-04-14 09:30, or 09:30 for today", text=text)
+        ) from None
 
 
 def _in_zone(moment: datetime, now: datetime) -> datetime:

@@ -17,10 +17,11 @@ from sqlalchemy.orm import Session, joinedload
 
 from config.card_fields import Field, kept_fields
 from config.card_said import Said, over
+from config.sentences import say
 from records.errors import Conflict, DatabaseNewer
 from records.tables import CardLayout
 
-CHANGED = "somebody has changed the card's fields meanwhile; look at them as they are now, and then change them"
+CHANGED = say("somebody has changed the card's fields meanwhile; look at them as they are now, and then change them")
 
 
 def newest_layout(session: Session) -> int:

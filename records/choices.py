@@ -8,6 +8,7 @@ from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session, selectinload
 
+from config.sentences import say
 from records.errors import Conflict, Refused
 from records.ranges import covering, prefixes_of
 from records.rows import row
@@ -20,16 +21,18 @@ def choose(session: Session, match_key: str, customer_id: int, user_id: int | No
 
     Raises NotFound, Refused (the number is none of theirs), Conflict (somebody else chose at the same moment).
     """
-    customer = row(session, Customer, customer_id, "customer")
+    customer = row(session, Customer, customer_id)
     if not has(session, customer_id, match_key):
-        raise Refused(f"{match_key} is no number of {customer.name}; add it to them first")
+        raise Refused(
+            say("{number} is no number of {customer}; add it to them first", number=match_key, customer=customer.name)
+        )
     touched = unchoose(session, match_key)
     now = datetime.now(UTC)
     try:
         with session.begin_nested():
             session.add(NumberChoice(match_key=match_key, customer_id=customer_id, chosen_by_id=user_id, chosen_at=now))
     except IntegrityError as exc:
-        raise Conflict("somebody else chose at this moment; look at the card again") from exc
+        raise Conflict(say("somebody else chose at this moment; look at the card again")) from exc
     return touched | _touched(match_key, customer_id)
 
 

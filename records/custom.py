@@ -14,6 +14,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from config.card_fields import Field
+from config.sentences import say
 from records.errors import Refused
 from records.money import minor_digits, to_minor
 
@@ -37,7 +38,7 @@ def read_value(field: Field, text: str, currency: str) -> Value | None:
     if not shown:
         return None
     if len(shown) > LONGEST:
-        raise Refused(f"this is longer than the {LONGEST} letters that a field may have")
+        raise Refused(say("this is longer than the {most} letters that a field may have", most=LONGEST))
     match field.type:
         case "number":
             return _number(shown)
@@ -79,7 +80,7 @@ def given_value(field: Field, raw: Any, currency: str) -> Value | None:
         return read_value(field, raw or "", currency)
     value = typed_value(field, raw, currency)
     if value is None or (isinstance(value, str) and field.type != "text"):
-        raise Refused(f"{raw!r} is no {field.type}")
+        raise Refused(say("{given!r} is no value of the type {type}", given=raw, type=field.type))
     return value
 
 
@@ -96,7 +97,7 @@ def as_typed(value: Any) -> str:
 def with_values(kept: Any, changes: Any) -> dict[str, Any]:
     """The values of a customer after a change; a new mapping. Raises Refused for what are no values by field."""
     if not isinstance(changes, Mapping) or not all(isinstance(name, str) for name in changes):
-        raise Refused("custom takes values by the name of their field")
+        raise Refused(say("{key} takes values by the name of their field", key="custom"))
     after = {**(kept if isinstance(kept, Mapping) else {}), **changes}
     return {name: value for name, value in after.items() if value is not None}
 
@@ -128,14 +129,15 @@ def _plain(raw: Any, currency: str) -> str:
 
 def _number(text: str) -> int | float:
     if not _NUMBER.fullmatch(text):
-        raise Refused(f"{text!r} is no number; write it like 1250 or 12.5")
+        raise Refused(say("{text!r} is no number; write it like 1250 or 12.5", text=text))
     if re.fullmatch(r"[-−]?[1-9]\d{0,2},\d{3}", text):
-        raise Refused(f"{text!r} may be two numbers; write {text.replace(',', '')} or {text.replace(',', '.')}")
+        whole, part = text.replace(",", ""), text.replace(",", ".")
+        raise Refused(say("{text!r} may be two numbers; write {whole} or {part}", text=text, whole=whole, part=part))
     plain = re.sub(r"[  '’]", "", text).replace("−", "-")
     plain = plain.replace(",", "" if "." in plain else ".")
     number = Decimal(plain)
     if len(re.sub(r"\D", "", plain).strip("0")) > _DIGITS or number.adjusted() > _DIGITS:
-        raise Refused(f"{text!r} has more than {_DIGITS} digits; make the field a text")
+        raise Refused(say("{text!r} has more than {most} digits; make the field a text", text=text, most=_DIGITS))
     return int(number) if number == number.to_integral_value() else float(number)
 
 
@@ -163,13 +165,13 @@ def _date(text: str) -> str:
             return date(int(year), int(month), int(day)).isoformat()
         except ValueError:
             pass
-    raise Refused(f"{text!r} is no date; write it like 2026-03-01 or 01.03.2026")
+    raise Refused(say("{text!r} is no date; write it like 2026-03-01 or 01.03.2026", text=text))
 
 
 def _yes_or_no(text: str) -> bool:
     if text.casefold() in _YES | _NO:
         return text.casefold() in _YES
-    raise Refused(f"{text!r} is neither yes nor no")
+    raise Refused(say("{text!r} is neither yes nor no", text=text))
 
 
 def _link(text: str) -> str:
@@ -179,11 +181,11 @@ def _link(text: str) -> str:
             return text
     except ValueError:
         pass
-    raise Refused(f"{text!r} is no address of a page; write one that begins with https:// or http://")
+    raise Refused(say("{text!r} is no address of a page; write one that begins with https:// or http://", text=text))
 
 
 def _choice(text: str, choices: tuple[str, ...]) -> str:
     for choice in choices:
         if choice.casefold() == text.casefold():
             return choice
-    raise Refused(f"{text!r} is none of {', '.join(choices)}")
+    raise Refused(say("{text!r} is none of {choices}", text=text, choices=", ".join(choices)))

@@ -14,6 +14,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, and_, delete, func, or_, select, update
 from sqlalchemy.orm import Session, selectinload
 
+from config.sentences import say
 from records.aliases import fresh_id
 from records.calls import calls_of_customer
 from records.custom import OWN, with_values
@@ -119,7 +120,7 @@ def attach_number(
 ) -> Touched:
     """One more number, or range; nothing changes when the customer has it. Raises NotFound, Refused (a source's
     customer)."""
-    customer = row(session, Customer, customer_id, "customer")
+    customer = row(session, Customer, customer_id)
     refuse_of_a_source(session, customer, {"numbers"})
     given = give_number(session, customer, read_number, raw, label)
     if given is None:
@@ -137,7 +138,9 @@ def detach_number(session: Session, customer_id: int, number_id: int, by_id: int
     """One number less. Raises NotFound, Refused (a source's customer)."""
     number = session.get(PhoneNumber, number_id)
     if number is None or number.customer_id != customer_id:
-        raise NotFound(f"the customer {customer_id} has no number with the id {number_id}")
+        raise NotFound(
+            say("the customer {customer} has no number with the id {id}", customer=customer_id, id=number_id)
+        )
     refuse_of_a_source(session, number.customer, {"numbers"})
     before = touch(session, [customer_id])
     note_number(session, customer_id, number, None, by_id)
@@ -153,7 +156,9 @@ def detach_range(session: Session, customer_id: int, range_id: int, by_id: int |
     """One range less. Raises NotFound, Refused (a source's customer)."""
     span = session.get(NumberRange, range_id)
     if span is None or span.customer_id != customer_id:
-        raise NotFound(f"the customer {customer_id} has no range of numbers with the id {range_id}")
+        raise NotFound(
+            say("the customer {customer} has no range of numbers with the id {id}", customer=customer_id, id=range_id)
+        )
     refuse_of_a_source(session, span.customer, {"numbers"})
     before = touch(session, [customer_id])
     note_number(session, customer_id, span, None, by_id)
@@ -176,7 +181,11 @@ def hold(session: Session, customer: Customer, version: int) -> None:
     """Until the transaction ends nobody else changes the customer. Raises Conflict: somebody has since `version`."""
     same = update(Customer).where(Customer.id == customer.id, Customer.version == version)
     if session.execute(same.values(version=Customer.version).returning(Customer.id)).first() is None:
-        raise Conflict(f"somebody changed {customer.name} meanwhile; look at it again, then make your change")
+        raise Conflict(
+            say(
+                "somebody changed {customer} meanwhile; look at it again, then make your change", customer=customer.name
+            )
+        )
 
 
 def change_customer(
@@ -191,7 +200,7 @@ def change_customer(
     Raises NotFound, Refused (an unknown field, an empty name, what a source gives), Conflict (changed meanwhile,
     external_id in use).
     """
-    customer = row(session, Customer, customer_id, "customer")
+    customer = row(session, Customer, customer_id)
     refuse_of_a_source(session, customer, _changed(customer, changes))
     if if_version is not None:
         hold(session, customer, if_version)
@@ -205,7 +214,7 @@ def change_customer(
 
 def remove_customer(session: Session, customer_id: int) -> Touched:
     """The customer with numbers, orders and tasks; the calls stay in the log. Raises NotFound."""
-    customer = row(session, Customer, customer_id, "customer")
+    customer = row(session, Customer, customer_id)
     refuse_of_a_source(session, customer, {"name"})
     touched = touch(session, [customer_id])
     session.delete(customer)
@@ -268,7 +277,13 @@ def _differs(customer: Customer, name: str, value: Any) -> bool:
 
 def _apply(session: Session, customer: Customer, changes: Mapping[str, Any]) -> None:
     if unknown := sorted(set(changes) - CHANGEABLE):
-        raise Refused(f"a customer has no {', '.join(unknown)}; known are {', '.join(sorted(CHANGEABLE))}")
+        raise Refused(
+            say(
+                "a customer has no {unknown}; known are {known}",
+                unknown=", ".join(unknown),
+                known=", ".join(sorted(CHANGEABLE)),
+            )
+        )
     for field, value in changes.items():
         if field == "custom":
             customer.custom = with_values(customer.custom, value)
@@ -276,15 +291,17 @@ def _apply(session: Session, customer: Customer, changes: Mapping[str, Any]) -> 
             setattr(customer, field, value.strip() if isinstance(value, str) else value)
     customer.external_id = customer.external_id or None
     if not customer.name:
-        raise Refused("a customer needs a name; for a company without a person write the company's")
+        raise Refused(say("a customer needs a name; for a company without a person write the company's"))
     with session.no_autoflush:
         if customer.manager_id is not None:
-            row(session, User, customer.manager_id, "person")
+            row(session, User, customer.manager_id)
         taken = select(Customer).where(
             Customer.source == customer.source, Customer.external_id == customer.external_id, Customer.id != customer.id
         )
         if customer.external_id and (other := session.scalar(taken)) is not None and other is not customer:
-            raise Conflict(f"the external id {customer.external_id} belongs to {other.name}")
+            raise Conflict(
+                say("the external id {id} belongs to {customer}", id=customer.external_id, customer=other.name)
+            )
 
 
 def give_number(
@@ -299,7 +316,9 @@ def give_number(
         return span
     number = phone_number(raw, read_number, label)
     if {number.raw, number.match_key} & own_phones(session, read_number):
-        raise Refused(f"{number.raw!r} is a phone of your own people; a customer needs one of their own")
+        raise Refused(
+            say("{number!r} is a phone of your own people; a customer needs one of their own", number=number.raw)
+        )
     if _same(customer.numbers, number) is not None:
         return None
     customer.numbers.append(number)

@@ -14,6 +14,7 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from config.card_fields import Field
+from config.sentences import counted, say
 from records.custom import OWN, as_typed, given_value
 from records.customers import (
     attach_number,
@@ -106,7 +107,7 @@ def enter(
     errors: dict[str, str] = {}
     changes = _understood(session, given, rules, None, errors)
     if "name" not in errors and not changes.get("name"):
-        errors["name"] = "write a name; for a company without a person the company's"
+        errors["name"] = NAMELESS
     made = new_customer(
         session, rules.read_number, **{**changes, "name": changes.get("name") or "-"}, created_by_id=by_id
     )
@@ -131,12 +132,12 @@ def edit(
     """Changes what is given; numbers that no line names stay. Raises NotFound, Unfit, Refused (what a source gives),
     Conflict (somebody changed the customer since `version`).
     """
-    customer = row(session, Customer, customer_id, "customer")
+    customer = row(session, Customer, customer_id)
     hold(session, customer, version)
     errors: dict[str, str] = {}
     changes = _understood(session, given, rules, customer, errors)
     if "name" in changes and not changes["name"]:
-        errors["name"] = "write a name; for a company without a person the company's"
+        errors["name"] = NAMELESS
     if lines and "numbers" not in rules.names:
         errors["numbers"] = NOT_YOURS
     touched = Touched()
@@ -152,7 +153,8 @@ def edit(
     return customer, touched
 
 
-NOT_YOURS = "there is no such field that you may change"
+NOT_YOURS = say("there is no such field that you may change")
+NAMELESS = say("write a name; for a company without a person the company's")
 
 
 def _understood(
@@ -185,7 +187,7 @@ def _read(session: Session, name: str, raw: Any, rules: Rules, of: Customer | No
             return {"manager_id": _person(session, raw, of)}
         case "photo":
             if raw and not (isinstance(raw, str) and re.fullmatch(r"[0-9a-f]{64}", raw)):
-                raise Refused("there is no such picture; choose it again")
+                raise Refused(say("there is no such picture; choose it again"))
             return {"photo": raw or ""}
         case _:
             return {name: _text(name, raw)}
@@ -193,12 +195,19 @@ def _read(session: Session, name: str, raw: Any, rules: Rules, of: Customer | No
 
 def _text(name: str, raw: Any) -> str:
     if not isinstance(raw, str | None):
-        raise Refused("write a text")
+        raise Refused(say("write a text"))
     text = plain(raw or "", name in IN_LINES)
     if len(text) > TEXTS[name]:
-        raise Refused(f"this has {len(text)} letters; at most {TEXTS[name]} can be kept")
+        raise Refused(
+            counted(
+                "this has {n} letter; at most {most} can be kept",
+                "this has {n} letters; at most {most} can be kept",
+                len(text),
+                most=TEXTS[name],
+            )
+        )
     if name == "email" and text and not re.fullmatch(r"[^\s@]+@[^\s@]+", text):
-        raise Refused(f"{text!r} is no e-mail address; write one like name@example.com")
+        raise Refused(say("{text!r} is no e-mail address; write one like name@example.com", text=text))
     return text
 
 
@@ -214,12 +223,12 @@ def _person(session: Session, raw: Any, of: Customer | None) -> int | None:
     if raw is None or raw == "":
         return None
     if isinstance(raw, bool) or not isinstance(raw, int | str) or not re.fullmatch(r"[0-9]{1,9}", str(raw)):
-        raise Refused("choose a person, or nobody")
+        raise Refused(say("choose a person, or nobody"))
     person = session.get(User, int(raw))
     if person is None:
-        raise Refused("this person is gone; choose another")
+        raise Refused(say("this person is gone; choose another"))
     if not person.active and not (of and of.manager_id == person.id):
-        raise Refused(f"{person.name} does not work here any more; choose another")
+        raise Refused(say("{person} does not work here any more; choose another", person=person.name))
     return person.id
 
 
@@ -240,7 +249,7 @@ def _change_line(
 
 def _row_of(session: Session, line: Line) -> PhoneNumber | NumberRange:
     kind: type[PhoneNumber | NumberRange] = PhoneNumber if line.kept[0] == "n" else NumberRange
-    return row(session, kind, int(line.kept[1:]), "number")
+    return row(session, kind, int(line.kept[1:]))
 
 
 def _take_away(session: Session, customer_id: int, line: Line, by_id: int | None) -> Touched:
@@ -252,18 +261,25 @@ def _typed(line: Line) -> str:
     """Number and extension as one text, as it is kept. Raises Refused."""
     number, ext = plain(line.number), plain(line.ext)
     if not number:
-        raise Refused("write the number, or leave the whole line empty")
+        raise Refused(say("write the number, or leave the whole line empty"))
     if len(number) > LONGEST_NUMBER:
-        raise Refused("this is longer than any number")
+        raise Refused(say("this is longer than any number"))
     if ext and not re.fullmatch(r"[0-9]{1,7}", ext):
-        raise Refused(f"{ext!r} is no extension; write up to seven digits")
+        raise Refused(say("{ext!r} is no extension; write up to seven digits", ext=ext))
     return f"{number} ext. {ext}" if ext else number
 
 
 def _label(line: Line) -> str:
     label = plain(line.label)
     if len(label) > LONGEST_LABEL:
-        raise Refused(f"the label has {len(label)} letters; at most {LONGEST_LABEL} can be kept")
+        raise Refused(
+            counted(
+                "the label has {n} letter; at most {most} can be kept",
+                "the label has {n} letters; at most {most} can be kept",
+                len(label),
+                most=LONGEST_LABEL,
+            )
+        )
     return label
 
 

@@ -6,6 +6,9 @@ One tree: `except RecordsError` is every broken promise of this folder, and noth
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import reduce
+
+from config.sentences import say
 
 
 class RecordsError(Exception):
@@ -44,5 +47,6 @@ class Unfit(Refused):
     """Values that cannot be kept, with what is wrong by the name of their field."""
 
     def __init__(self, errors: Mapping[str, str]) -> None:
-        super().__init__("; ".join(f"{name}: {error}" for name, error in errors.items()))
+        each = (say("{field}: {what}", field=name, what=error) for name, error in errors.items())
+        super().__init__(reduce(lambda before, after: say("{before}; {after}", before=before, after=after), each))
         self.errors = errors

@@ -26,7 +26,7 @@ def step_of(session: Session, user_id: int) -> Step:
 
 def go_to(session: Session, user_id: int, step: Literal["rung", "over"]) -> None:
     """Nobody goes back: what is over stays over. Raises NotFound."""
-    row(session, User, user_id, "person")
+    row(session, User, user_id)
     held = session.get(FirstCall, user_id)
     if held is None:
         session.add(FirstCall(user_id=user_id, step=step))

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from PIL import Image
 
+from config.sentences import say
 from records.errors import NotFound, Refused
 from records.photos import keep_file, read_picture
 
@@ -26,7 +27,7 @@ def store_logo(data_dir: Path, raw: bytes) -> str:
     picture = read_picture(raw, WIDEST * 2, FORMATS)
     edges = picture.getbbox()
     if edges is None:
-        raise Refused("the picture has nothing on it")
+        raise Refused(say("the picture has nothing on it"))
     picture = picture.crop(edges)
     picture.thumbnail((WIDEST, TALLEST), Image.Resampling.LANCZOS)
     bare = Image.new("RGBA", picture.size)
@@ -44,5 +45,5 @@ def logo_path(data_dir: Path, name: str) -> Path:
     """The PNG file. Raises NotFound for a name that is none of ours, whatever it is made of."""
     path = data_dir / "logos" / f"{name}.png"
     if not re.fullmatch(r"[0-9a-f]{64}", name) or not path.is_file():
-        raise NotFound("there is no such logo")
+        raise NotFound(say("there is no such logo"))
     return path

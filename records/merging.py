@@ -15,6 +15,7 @@ from typing import Any, Literal
 from sqlalchemy import delete, func, select, update
 from sqlalchemy.orm import Session
 
+from config.sentences import say
 from records import search_rows
 from records.aliases import merged_into
 from records.custom import OWN, with_values
@@ -23,6 +24,7 @@ from records.errors import NotFound, Refused, Unfit
 from records.history import kept_of, note, note_merge
 from records.intake import store
 from records.intake.aliases import told
+from records.rows import no_row
 from records.tables import (
     CallRow,
     Customer,
@@ -42,6 +44,8 @@ Side = Literal["this", "other"]
 TEXTS = ("name", "company", "email", "address", "note", "photo")
 FIELDS = (*TEXTS, "debt", "manager")
 """What one may choose of, as the history names it; besides the company's own fields, after `records.custom.OWN`."""
+
+NOTHING_TO_CHOOSE = say("there is no such field to choose")
 
 GOES_OVER: tuple[tuple[str, Any], ...] = (
     ("numbers", PhoneNumber),
@@ -109,7 +113,7 @@ def merge(
     for one, version in zip((this, other), versions, strict=True):
         hold(session, one, version)
     known = {name for each in (this, other) for name in kept_of(session, each) if name.startswith(OWN)}
-    if wrong := {name: "there is no such field to choose" for name in keep if name not in {*FIELDS, *known}}:
+    if wrong := {name: NOTHING_TO_CHOOSE for name in keep if name not in {*FIELDS, *known}}:
         raise Unfit(wrong)
     differing = _differing(session, this, other)
     before = {"this": kept_of(session, this), "other": kept_of(session, other)}
@@ -136,13 +140,14 @@ def merge(
 
 def _two(session: Session, customer_id: int, other_id: int) -> tuple[Customer, Customer]:
     if customer_id == other_id:
-        raise Refused("this is one and the same customer; choose another")
+        raise Refused(say("this is one and the same customer; choose another"))
     found = customer(session, customer_id), customer(session, other_id)
     for wanted, one in zip((customer_id, other_id), found, strict=True):
         if one is None:
-            now = merged_into(session, [wanted]).get(wanted)
-            by_now = f"; it was merged into {now}" if now else ""
-            raise NotFound(f"there is no customer with the id {wanted}{by_now}")
+            if now := merged_into(session, [wanted]).get(wanted):
+                gone = say("there is no customer with the id {id}; it was merged into {now}", id=wanted, now=now)
+                raise NotFound(gone)
+            raise no_row(Customer, wanted)
     this, other = found
     assert this is not None
     assert other is not None

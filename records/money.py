@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+from config.sentences import say
 from records.errors import Refused
 
 _WITHOUT = frozenset(
@@ -51,12 +52,19 @@ def to_minor(text: str, currency: str) -> int:
     parts = re.fullmatch(r"(\D{0,6})(\d(?:.*\d)?)(\D{0,6})", text.strip(), re.DOTALL)
     whole, rest = _split(re.sub(r"\s", " ", parts.group(2)), digits) if parts else ("", "")
     if parts is None or not whole:
-        raise Refused(f"{text.strip()!r} is no amount; write it like 1250.50")
+        raise Refused(say("{text!r} is no amount; write it like 1250.50", text=text.strip()))
     if len(rest) > digits:
-        raise Refused(f"{text.strip()!r} has more than the {digits} digits after the point that {currency} has")
+        raise Refused(
+            say(
+                "{text!r} has more than the {digits} digits after the point that {currency} has",
+                text=text.strip(),
+                digits=digits,
+                currency=currency,
+            )
+        )
     value = int(whole + rest.ljust(digits, "0"))
     if value > _LARGEST:
-        raise Refused(f"{text.strip()!r} is too large for an amount of money")
+        raise Refused(say("{text!r} is too large for an amount of money", text=text.strip()))
     return -value if re.search(r"[-−(]", parts.group(1) + parts.group(3)) else value
 
 

@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from sqlalchemy import ColumnElement, and_, or_, select
 from sqlalchemy.orm import Session, selectinload
 
+from config.sentences import say
 from records.aliases import id_of_now
 from records.errors import Refused
 from records.pages import Page, at_most, cursor, values_of
@@ -32,13 +33,13 @@ def add_note(
     """A new note, with `user`. Raises Refused (nothing written, of nothing, too long), NotFound (the customer)."""
     written = text.replace("\r\n", "\n").replace("\x00", "").strip()
     if not written:
-        raise Refused("the note is empty; write something first")
+        raise Refused(say("the note is empty; write something first"))
     if len(written) > LONGEST:
-        raise Refused(f"a note has {LONGEST:,} letters at most; write it in parts")
+        raise Refused(say("a note has {most} letters at most; write it in parts", most=format(LONGEST, ",")))
     if customer_id is None and not call_id:
-        raise Refused("a note belongs to a customer or to a call")
+        raise Refused(say("a note belongs to a customer or to a call"))
     if customer_id is not None:
-        customer_id = row(session, Customer, id_of_now(session, customer_id), "customer").id
+        customer_id = row(session, Customer, id_of_now(session, customer_id)).id
     note = Note(
         customer_id=customer_id, call_id=call_id, user_id=user_id, text=written, created_at=at or datetime.now(UTC)
     )
@@ -50,7 +51,7 @@ def add_note(
 
 def note_by_id(session: Session, note_id: int) -> Note:
     """With who wrote it. Raises NotFound."""
-    note = row(session, Note, note_id, "note")
+    note = row(session, Note, note_id)
     session.refresh(note, ["user"])
     return note
 

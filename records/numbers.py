@@ -11,6 +11,7 @@ from typing import Protocol
 from sqlalchemy import Engine, select
 from sqlalchemy.orm import Session
 
+from config.sentences import say
 from records.database import reading, writing
 from records.errors import Refused
 from records.tables import PhoneNumber
@@ -41,9 +42,13 @@ def phone_number(raw: str, read_number: Reader, label: str = "") -> PhoneNumber:
     """A row for a number as a person typed it. Raises Refused when there is no digit in it, or it is our own."""
     number = PhoneNumber(raw=raw.strip(), label=label.strip())
     if not any(letter.isdigit() for letter in number.raw):
-        raise Refused(f"{raw.strip()!r} is no phone number; write its digits, best with + and the country code")
+        raise Refused(
+            say("{number!r} is no phone number; write its digits, best with + and the country code", number=number.raw)
+        )
     if read_number(number.raw).own:
-        raise Refused(f"{number.raw!r} is a line of your own company; a customer needs one of their own")
+        raise Refused(
+            say("{number!r} is a line of your own company; a customer needs one of their own", number=number.raw)
+        )
     _read_into(number, read_number)
     return number
 

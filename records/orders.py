@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 
 from sqlalchemy.orm import Session
 
+from config.sentences import say
 from records.errors import Refused
 from records.rows import row
 from records.tables import Customer, Order
@@ -27,7 +28,7 @@ def add_order(
 ) -> tuple[Order, Touched]:
     """A new order; `total_minor` in the currency's minor unit. Raises NotFound, Refused (unknown state)."""
     order = Order(
-        customer_id=row(session, Customer, customer_id, "customer").id,
+        customer_id=row(session, Customer, customer_id).id,
         number=number,
         title=title,
         total_minor=total_minor,
@@ -41,12 +42,14 @@ def add_order(
 
 def set_order_state(session: Session, order_id: int, state: str) -> Touched:
     """Raises NotFound, Refused."""
-    order = row(session, Order, order_id, "order")
+    order = row(session, Order, order_id)
     order.state = _known(state)
     return touch(session, [order.customer_id])
 
 
 def _known(state: str) -> str:
     if state not in STATES:
-        raise Refused(f"{state!r} is no state of an order; write one of {', '.join(STATES)}")
+        raise Refused(
+            say("{state!r} is no state of an order; write one of {known}", state=state, known=", ".join(STATES))
+        )
     return state

@@ -11,11 +11,14 @@ from typing import Generic, TypeVar
 
 import orjson
 
+from config.sentences import say
 from records.errors import Refused
 
 T = TypeVar("T")
 
 LONGEST_PAGE = 500
+
+NO_PAGE = say("this page does not exist; begin at the first one")
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,9 +36,9 @@ def values_of(after: str, *kinds: type) -> tuple[str | int, ...]:
     try:
         values = orjson.loads(base64.urlsafe_b64decode(after + "=" * (-len(after) % 4)))
     except (ValueError, binascii.Error) as exc:
-        raise Refused("this page does not exist; begin at the first one") from exc
+        raise Refused(NO_PAGE) from exc
     if not isinstance(values, list) or [type(value) for value in values] != list(kinds):
-        raise Refused("this page does not exist; begin at the first one")
+        raise Refused(NO_PAGE)
     return tuple(values)
 
 

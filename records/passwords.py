@@ -8,6 +8,7 @@ from typing import NamedTuple
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 
+from config.sentences import say
 from records.errors import Refused
 
 SHORTEST = 8  # NIST SP 800-63B: length is what counts, and no rules about characters
@@ -24,7 +25,14 @@ class Verdict(NamedTuple):
 def hash_password(password: str) -> str:
     """Takes some 50 ms and 64 MB on purpose. Raises Refused for a password that is too short or too long."""
     if not SHORTEST <= len(password) <= LONGEST:
-        raise Refused(f"a password has {SHORTEST} to {LONGEST} characters; this one has {len(password)}")
+        raise Refused(
+            say(
+                "a password has {least} to {most} characters; this one has {n}",
+                least=SHORTEST,
+                most=LONGEST,
+                n=len(password),
+            )
+        )
     return _hasher.hash(password)
 
 

@@ -17,6 +17,7 @@ from pathlib import Path
 
 from PIL import Image, ImageOps
 
+from config.sentences import say
 from records.errors import NotFound, Refused
 
 SIZES = (256, 96)
@@ -56,10 +57,10 @@ def read_crop(text: str) -> Crop | None:
     except ValueError:
         numbers = []
     if len(numbers) != 3 or len(parts) != 3 or not all(map(math.isfinite, numbers)):
-        raise Refused("the part of the picture cannot be read; choose it again")
+        raise Refused(say("the part of the picture cannot be read; choose it again"))
     x, y, size = numbers
     if not (0 <= x < 1 and 0 <= y < 1 and SMALLEST_CROP <= size <= 1):
-        raise Refused("the chosen part is not within the picture, or too small; choose it again")
+        raise Refused(say("the chosen part is not within the picture, or too small; choose it again"))
     return Crop(x, y, size)
 
 
@@ -78,10 +79,10 @@ def store_photo(data_dir: Path, raw: bytes, crop: Crop | None = None) -> str:
 def photo_path(data_dir: Path, name: str, side: int = SIZES[0]) -> Path:
     """The JPEG file. Raises NotFound for a name that is none of ours, whatever it is made of."""
     if not re.fullmatch(r"[0-9a-f]{64}", name) or side not in SIZES:
-        raise NotFound("there is no such photo")
+        raise NotFound(say("there is no such photo"))
     path = data_dir / "photos" / _file_name(name, side)
     if not path.is_file():
-        raise NotFound("there is no such photo")
+        raise NotFound(say("there is no such photo"))
     return path
 
 
@@ -92,18 +93,32 @@ def _file_name(name: str, side: int) -> str:
 def read_picture(raw: bytes, side: int, formats: tuple[str, ...] = FORMATS) -> Image.Image:
     """The picture, upright and with its transparency, about as large as `side` needs. Raises Refused."""
     if len(raw) > MOST_BYTES:
-        raise Refused(f"the picture has {len(raw) // 1_000_000} MB; send one of at most {MOST_BYTES // 1_000_000} MB")
+        raise Refused(
+            say(
+                "the picture has {size} MB; send one of at most {most} MB",
+                size=len(raw) // 1_000_000,
+                most=MOST_BYTES // 1_000_000,
+            )
+        )
     try:
         with _decoding, Image.open(BytesIO(raw), formats=formats) as image:
             most = MOST_OF_JPEG if image.format == "JPEG" else MOST_PIXELS
             if image.width * image.height > most:
-                raise Refused(f"the picture has {image.width} x {image.height} pixels; send a smaller one")
+                raise Refused(
+                    say(
+                        "the picture has {width} x {height} pixels; send a smaller one",
+                        width=image.width,
+                        height=image.height,
+                    )
+                )
             image.draft("RGB", (side, side))
             return ImageOps.exif_transpose(_reduced(image, side)).convert("RGBA")
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as exc:
-        raise Refused("the picture has far too many pixels; send a smaller one") from exc
+        raise Refused(say("the picture has far too many pixels; send a smaller one")) from exc
     except (OSError, ValueError, SyntaxError, EOFError) as exc:  # what Pillow's decoders raise for damaged files
-        raise Refused(f"this is no picture that can be read; send one of {', '.join(formats)}") from exc
+        raise Refused(
+            say("this is no picture that can be read; send one of {formats}", formats=", ".join(formats))
+        ) from exc
 
 
 def _reduced(image: Image.Image, side: int) -> Image.Image:

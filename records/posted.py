@@ -13,6 +13,7 @@ from datetime import UTC, datetime, timedelta
 from sqlalchemy import delete
 from sqlalchemy.orm import Session
 
+from config.sentences import say
 from records.errors import Refused
 from records.tables import Posted
 
@@ -28,12 +29,12 @@ def once(session: Session, user_id: int, kind: str, key: str, asked: str, make: 
     if not key:
         return make(), True
     if len(key) > LONGEST:
-        raise Refused(f"an Idempotency-Key has {LONGEST} letters at most")
+        raise Refused(say("an Idempotency-Key has {most} letters at most", most=LONGEST))
     name = _digest(f"{user_id} {kind} {key}")
     before = session.get(Posted, name)
     if before is not None:
         if before.digest != _digest(asked):
-            raise Refused("this Idempotency-Key was used for another request; give each request a key of its own")
+            raise Refused(say("this Idempotency-Key was used for another request; give each request a key of its own"))
         return before.made_id, False
     now = datetime.now(UTC)
     session.execute(delete(Posted).where(Posted.at < now - KEPT))

@@ -12,6 +12,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from config.languages import LANGUAGES
+from config.sentences import say
 from records.errors import Refused
 from records.rows import row
 from records.tables import CompanyFace, Preferences, User
@@ -30,7 +31,7 @@ def all_preferences(session: Session) -> Mapping[int, Preferences]:
 
 def preferences_of(session: Session, user_id: int) -> Preferences:
     """This person's, as they are before anything is chosen where nothing was. Raises NotFound."""
-    row(session, User, user_id, "person")
+    row(session, User, user_id)
     return session.get(Preferences, user_id) or Preferences(
         user_id=user_id, design="", mode="", language="", pop_up="", notify=True, volume=0
     )
@@ -49,13 +50,31 @@ def prefer(
 ) -> Preferences:
     """What is given holds from now on. Which designs there are is the desk's to know. Raises Refused, NotFound."""
     if mode is not None and mode not in MODES:
-        raise Refused(f"{mode!r} is no mode; write light, dark, or nothing for as the computer has it")
+        raise Refused(
+            say(
+                "{mode!r} is no mode; write {known}, or nothing for as the computer has it",
+                mode=mode,
+                known=", ".join(MODES[1:]),
+            )
+        )
     if language and language not in LANGUAGES:
-        raise Refused(f"the desk does not speak {language!r}; write one of {', '.join(LANGUAGES)}, or nothing")
+        raise Refused(
+            say(
+                "the desk does not speak {language!r}; write one of {known}, or nothing",
+                language=language,
+                known=", ".join(LANGUAGES),
+            )
+        )
     if pop_up is not None and pop_up not in POP_UPS:
-        raise Refused(f"{pop_up!r} is no time for a card; write never, ringing, answer, or nothing for the company's")
+        raise Refused(
+            say(
+                "{pop_up!r} is no time for a card; write {known}, or nothing for the company's",
+                pop_up=pop_up,
+                known=", ".join(POP_UPS[1:]),
+            )
+        )
     if volume is not None and not 0 <= volume <= LOUDEST:
-        raise Refused(f"the volume is a number from 0 to {LOUDEST}")
+        raise Refused(say("the volume is a number from 0 to {most}", most=LOUDEST))
     held = preferences_of(session, user_id)
     given = {"design": design, "mode": mode, "language": language, "pop_up": pop_up, "notify": notify, "volume": volume}
     for name, value in given.items():
@@ -81,9 +100,9 @@ def show_company(
 ) -> CompanyFace:
     """What is given holds from now on; an empty text takes it away. Raises Refused."""
     if name is not None and len(name.strip()) > LONGEST_NAME:
-        raise Refused(f"the name has more than {LONGEST_NAME} letters; write a shorter one")
+        raise Refused(say("the name has more than {most} letters; write a shorter one", most=LONGEST_NAME))
     if accent is not None and not re.fullmatch(r"(#[0-9a-fA-F]{6})?", accent):
-        raise Refused(f"{accent!r} is no colour; write it like #0b7a5b, or nothing")
+        raise Refused(say("{colour!r} is no colour; write it like #0b7a5b, or nothing", colour=accent))
     face = company_face(session)
     given = {
         "name": name.strip() if name is not None else None,

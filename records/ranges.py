@@ -14,6 +14,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Engine, and_, func, select
 from sqlalchemy.orm import Session
 
+from config.sentences import say
 from records.database import reading, writing
 from records.errors import Refused
 from records.numbers import Reader
@@ -64,10 +65,16 @@ def why_not(raw: str, read_number: Reader) -> str:
     """What to tell whoever typed a range that cannot be read."""
     typed = _typed(raw)
     if typed is not None and sum(letter in _X for letter in typed[2]) > MOST_OPEN:
-        return f"{raw!r} has more than {MOST_OPEN} x, so it is more than {10**MOST_OPEN} numbers; write smaller ranges"
-    return (
-        f"{raw!r} is no range of whole phone numbers; write an x for each digit that is open, at the end, "
-        "best with + and the country code, like +7 495 123-45xx"
+        return say(
+            "{text!r} has more than {most} x, so it is more than {numbers} numbers; write smaller ranges",
+            text=raw,
+            most=MOST_OPEN,
+            numbers=10**MOST_OPEN,
+        )
+    return say(
+        "{text!r} is no range of whole phone numbers; write an x for each digit that is open, at the end, "
+        "best with + and the country code, like +7 495 123-45xx",
+        text=raw,
     )
 
 

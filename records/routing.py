@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session, selectinload
 
+from config.sentences import say
 from records.errors import Conflict, Refused
 from records.rows import row
 from records.tables import BlockedCaller, Calendar, Presence, RoutingRule, Team, User
@@ -48,7 +49,7 @@ def gone(session: Session, user_id: int) -> None:
 def _presence(session: Session, user_id: int) -> Presence:
     found = session.get(Presence, user_id)
     if found is None:
-        row(session, User, user_id, "person")
+        row(session, User, user_id)
         found = Presence(user_id=user_id)
         session.add(found)
     return found
@@ -66,7 +67,7 @@ def calendars(session: Session) -> Sequence[Calendar]:
 def save_calendar(session: Session, team_id: int | None, week: str, holidays: str, closed_to: str) -> Calendar:
     """The hours of a team from now on, None: of the company. Raises NotFound."""
     if team_id is not None:
-        row(session, Team, team_id, "team")
+        row(session, Team, team_id)
     same = Calendar.team_id == team_id if team_id is not None else Calendar.team_id.is_(None)
     found = session.scalar(select(Calendar).where(same))
     if found is None:
@@ -79,7 +80,7 @@ def save_calendar(session: Session, team_id: int | None, week: str, holidays: st
 
 def remove_calendar(session: Session, calendar_id: int) -> None:
     """That team keeps the company's hours from now on; the company works always. Raises NotFound."""
-    session.delete(row(session, Calendar, calendar_id, "calendar"))
+    session.delete(row(session, Calendar, calendar_id))
 
 
 # --- rules ---
@@ -106,15 +107,15 @@ def add_rule(
 ) -> RoutingRule:
     """A rule at the end of the others. Raises Refused, NotFound (the person or the team)."""
     if not name.strip() or len(name) > LONGEST:
-        raise Refused(f"a rule needs a name, of {LONGEST} letters at most")
+        raise Refused(say("a rule needs a name, of {most} letters at most", most=LONGEST))
     if test not in ("is", "over"):
-        raise Refused(f"{test!r} is no test; write is or over")
+        raise Refused(say("{test!r} is no test; write {one} or {other}", test=test, one="is", other="over"))
     if [person_id is not None, team_id is not None, bool(destination)].count(True) != 1:
-        raise Refused("a rule sends a call to one person, one team or one destination")
-    if person_id is not None and not row(session, User, person_id, "person").active:
-        raise Refused("this person has left; choose another")
+        raise Refused(say("a rule sends a call to one person, one team or one destination"))
+    if person_id is not None and not row(session, User, person_id).active:
+        raise Refused(say("this person has left; choose another"))
     if team_id is not None:
-        row(session, Team, team_id, "team")
+        row(session, Team, team_id)
     last = session.scalar(select(func.max(RoutingRule.position))) or 0
     rule = RoutingRule(
         position=last + 1,
@@ -135,12 +136,12 @@ def add_rule(
 
 def switch_rule(session: Session, rule_id: int, active: bool) -> None:
     """Raises NotFound."""
-    row(session, RoutingRule, rule_id, "rule").active = active
+    row(session, RoutingRule, rule_id).active = active
 
 
 def move_rule(session: Session, rule_id: int, up: bool) -> None:
     """One place up or down; at the end of the list nothing happens. Raises NotFound."""
-    row(session, RoutingRule, rule_id, "rule")
+    row(session, RoutingRule, rule_id)
     ordered = list(rules(session))
     at = next(n for n, rule in enumerate(ordered) if rule.id == rule_id)
     to = at - 1 if up else at + 1
@@ -152,7 +153,7 @@ def move_rule(session: Session, rule_id: int, up: bool) -> None:
 
 def remove_rule(session: Session, rule_id: int) -> None:
     """Raises NotFound."""
-    session.delete(row(session, RoutingRule, rule_id, "rule"))
+    session.delete(row(session, RoutingRule, rule_id))
 
 
 # --- blocked callers ---
@@ -167,10 +168,14 @@ def blocked(session: Session) -> Sequence[BlockedCaller]:
 def block(session: Session, kind: str, value: str, note: str, by_id: int | None) -> BlockedCaller:
     """Whoever this is, is not let in from now on. Raises Refused, Conflict (it is in the list already)."""
     if len(note) > LONGEST:
-        raise Refused(f"the note is longer than {LONGEST} letters")
+        raise Refused(say("the note is longer than {most} letters", most=LONGEST))
     there = select(BlockedCaller.id).where(BlockedCaller.kind == kind, BlockedCaller.value == value)
     if session.scalar(there) is not None:
-        raise Conflict(f"{value or 'callers who hide their number'}: already on the block list")
+        raise Conflict(
+            say("{number}: already on the block list", number=value)
+            if value
+            else say("callers who hide their number: already on the block list")
+        )
     made = BlockedCaller(kind=kind, value=value, note=note.strip(), by_id=by_id, created_at=datetime.now(UTC))
     session.add(made)
     session.flush()
@@ -180,6 +185,6 @@ def block(session: Session, kind: str, value: str, note: str, by_id: int | None)
 
 def unblock(session: Session, blocked_id: int) -> BlockedCaller:
     """Let in again. Raises NotFound."""
-    found = row(session, BlockedCaller, blocked_id, "blocked caller")
+    found = row(session, BlockedCaller, blocked_id)
     session.delete(found)
     return found

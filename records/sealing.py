@@ -13,9 +13,12 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM, AESSIV
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
+from config.sentences import say
 from records.errors import Refused
 
 NONCE = 12
+
+ANOTHER_SECRET = say("this was sealed with another secret; was {setting} changed?", setting="desk.secret")
 
 
 class Seal:
@@ -37,7 +40,7 @@ class Seal:
             raw = urlsafe_b64decode(sealed)
             return self._cipher.decrypt(raw[:NONCE], raw[NONCE:], about.encode()).decode()
         except (InvalidTag, ValueError) as exc:
-            raise Refused("this was sealed with another secret; was desk.secret changed?") from exc
+            raise Refused(ANOTHER_SECRET) from exc
 
 
 class SteadySeal:
@@ -56,4 +59,4 @@ class SteadySeal:
         try:
             return self._cipher.decrypt(urlsafe_b64decode(sealed), [about.encode()]).decode()
         except (InvalidTag, ValueError) as exc:
-            raise Refused("this was sealed with another secret; was desk.secret changed?") from exc
+            raise Refused(ANOTHER_SECRET) from exc

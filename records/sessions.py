@@ -13,6 +13,7 @@ from typing import NamedTuple
 from sqlalchemy import bindparam, delete, select, update
 from sqlalchemy.orm import Session
 
+from config.sentences import say
 from records.errors import NotFound
 from records.tables import DeskSession
 
@@ -77,7 +78,7 @@ def end_one(session: Session, user_id: int, session_id: int) -> None:
     """One of this person's. Raises NotFound: it is over, or somebody else's."""
     found = session.scalar(select(DeskSession).where(DeskSession.id == session_id, DeskSession.user_id == user_id))
     if found is None:
-        raise NotFound("There is no such session any more; it may have ended by itself.")
+        raise NotFound(say("There is no such session any more; it may have ended by itself."))
     session.delete(found)
 
 

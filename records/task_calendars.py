@@ -19,7 +19,7 @@ def calendar_mark(session: Session, user_id: int) -> str:
 
 def renew_calendar(session: Session, user_id: int) -> str:
     """Another mark, so that the address given before leads nowhere. Raises NotFound."""
-    row(session, User, user_id, "person")
+    row(session, User, user_id)
     found = session.get(TaskCalendar, user_id) or TaskCalendar(user_id=user_id)
     found.mark, found.made_at = secrets.token_urlsafe(12), datetime.now(UTC)
     session.add(found)

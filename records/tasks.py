@@ -15,10 +15,11 @@ from typing import Any
 from sqlalchemy import ColumnElement, and_, literal_column, or_, select, true, update
 from sqlalchemy.orm import Session, selectinload
 
+from config.sentences import say
 from records.aliases import id_of_now
-from records.errors import Conflict, NotFound, Refused
-from records.pages import Page, at_most, cursor, values_of
-from records.rows import row
+from records.errors import Conflict, Refused
+from records.pages import NO_PAGE, Page, at_most, cursor, values_of
+from records.rows import no_row, row
 from records.tables import Customer, Task, User
 from records.touched import Touched, touch
 
@@ -58,7 +59,7 @@ def add_task(
 ) -> tuple[Task, Touched]:
     """A new open task. Raises Refused without a title, NotFound."""
     if customer_id is not None:
-        customer_id = row(session, Customer, id_of_now(session, customer_id), "customer").id
+        customer_id = row(session, Customer, id_of_now(session, customer_id)).id
     _may_have(session, user_id)
     task = Task(
         title=_title(title),
@@ -84,14 +85,20 @@ def change_task(
     """
     task = _held(session, task_id)
     if if_mark is not None and if_mark != mark_of(task):
-        raise Conflict("somebody changed this task meanwhile; look at it again, then make your change")
+        raise Conflict(say("somebody changed this task meanwhile; look at it again, then make your change"))
     if unknown := sorted(set(changes) - CHANGEABLE):
-        raise Refused(f"a task has no {', '.join(unknown)}; known are {', '.join(sorted(CHANGEABLE))}")
+        raise Refused(
+            say(
+                "a task has no {unknown}; known are {known}",
+                unknown=", ".join(unknown),
+                known=", ".join(sorted(CHANGEABLE)),
+            )
+        )
     news = {name: value for name, value in changes.items() if getattr(task, name) != value}
     if "title" in news:
         news["title"] = _title(news["title"])
     if news.get("customer_id") is not None:
-        news["customer_id"] = row(session, Customer, id_of_now(session, news["customer_id"]), "customer").id
+        news["customer_id"] = row(session, Customer, id_of_now(session, news["customer_id"])).id
     if "user_id" in news:
         _may_have(session, news["user_id"])
     customers = {task.customer_id, news.get("customer_id")} - {None}
@@ -138,7 +145,7 @@ def task_by_id(session: Session, task_id: int) -> Task:
     """With its customer and people. Raises NotFound."""
     found = session.get(Task, task_id, options=_WHOLE)
     if found is None:
-        raise NotFound(f"there is no task with the id {task_id}")
+        raise no_row(Task, task_id)
     return found
 
 
@@ -222,7 +229,7 @@ def snooze_task(session: Session, task_id: int, until: datetime) -> Task:
     """It comes up again then. Raises NotFound, Refused (it is done, or has no date)."""
     task = _held(session, task_id)
     if task.state != "open" or task.due_at is None:
-        raise Refused("this task is done, or has no date by now, so it does not come up again")
+        raise Refused(say("this task is done, or has no date by now, so it does not come up again"))
     task.snoozed_to, task.told_at, task.put_away_at = until, None, None
     return task
 
@@ -281,7 +288,7 @@ def _moment(text: str) -> datetime:
     except ValueError:
         moment = None
     if moment is None or moment.tzinfo is None:
-        raise Refused("this page does not exist; begin at the first one")
+        raise Refused(NO_PAGE)
     return moment
 
 
@@ -289,22 +296,22 @@ def _held(session: Session, task_id: int) -> Task:
     """The task, and until the commit nobody else changes it. Raises NotFound."""
     task = session.get(Task, task_id, populate_existing=True, with_for_update=True)
     if task is None:
-        raise NotFound(f"there is no task with the id {task_id}")
+        raise no_row(Task, task_id)
     return task
 
 
 def _title(text: str) -> str:
     title = text.strip()
     if not title:
-        raise Refused("a task needs a title: what is to be done?")
+        raise Refused(say("a task needs a title: what is to be done?"))
     if len(title) > LONGEST:
-        raise Refused(f"a title has {LONGEST} letters at most; write the rest as a note")
+        raise Refused(say("a title has {most} letters at most; write the rest as a note", most=LONGEST))
     return title
 
 
 def _may_have(session: Session, user_id: int | None) -> None:
-    if user_id is not None and not row(session, User, user_id, "person").active:
-        raise Refused("this person has left; give the task to somebody else")
+    if user_id is not None and not row(session, User, user_id).active:
+        raise Refused(say("this person has left; give the task to somebody else"))
 
 
 def _touched(session: Session, task: Task) -> Touched:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
+from config.sentences import counted, say
 from records.errors import Conflict, Refused
 from records.rows import row
 from records.tables import RoutingRule, Team, User
@@ -31,7 +32,7 @@ def add_team(session: Session, name: str) -> Team:
 
 def rename_team(session: Session, team_id: int, name: str) -> Team:
     """Raises NotFound, Refused, Conflict."""
-    team = row(session, Team, team_id, "team")
+    team = row(session, Team, team_id)
     team.name = _free(session, name, team_id)
     session.flush()
     return team
@@ -39,25 +40,28 @@ def rename_team(session: Session, team_id: int, name: str) -> Team:
 
 def remove_team(session: Session, team_id: int) -> None:
     """With its working hours. Raises NotFound, Refused: somebody is in it, or a rule sends calls to it."""
-    team = row(session, Team, team_id, "team")
+    team = row(session, Team, team_id)
     names = session.scalars(select(User.name).where(User.team_id == team_id).order_by(User.name)).all()
     if names:
-        raise Refused(f"{', '.join(names[:5])}{' and others are' if names[5:] else _is(names)} still in {team.name}")
+        some = ", ".join(names[:5])
+        raise Refused(
+            say("{names} and others are still in {team}", names=some, team=team.name)
+            if names[5:]
+            else counted(
+                "{names} is still in {team}", "{names} are still in {team}", len(names), names=some, team=team.name
+            )
+        )
     rules = session.scalars(select(RoutingRule.name).where(RoutingRule.team_id == team_id)).all()
     if rules:
-        raise Refused(f"the rule {rules[0]} sends calls to {team.name}; change it first")
+        raise Refused(say("the rule {rule} sends calls to {team}; change it first", rule=rules[0], team=team.name))
     session.delete(team)
     session.flush()
-
-
-def _is(names: Sequence[str]) -> str:
-    return " is" if len(names) == 1 else " are"
 
 
 def _free(session: Session, name: str, but: int = 0) -> str:
     name = name.strip()
     if not name or len(name) > LONGEST_NAME:
-        raise Refused("a team needs a name of at most 100 characters")
+        raise Refused(say("a team needs a name of at most {most} characters", most=LONGEST_NAME))
     if session.scalar(select(Team.id).where(Team.name == name, Team.id != but)) is not None:
-        raise Conflict(f"there is a team {name} already")
+        raise Conflict(say("there is a team {name} already", name=name))
     return name

@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 from sqlalchemy import bindparam, delete, select, update
 from sqlalchemy.orm import Session
 
+from config.sentences import say
 from records.errors import NotFound, Refused
 from records.sessions import hash_of
 from records.tables import ApiToken
@@ -36,13 +37,15 @@ def make(session: Session, user_id: int, name: str, scopes: Collection[str], end
     """The token, which is told now and never again. Raises Refused."""
     now = datetime.now(UTC)
     if not name.strip() or len(name) > LONGEST_NAME:
-        raise Refused("a token needs a name that says what it is for, of at most 100 characters")
+        raise Refused(
+            say("a token needs a name that says what it is for, of at most {most} characters", most=LONGEST_NAME)
+        )
     if not scopes or not set(scopes) <= set(SCOPES):
-        raise Refused(f"say what the token may do: {', '.join(SCOPES)}")
+        raise Refused(say("say what the token may do: {scopes}", scopes=", ".join(SCOPES)))
     if not now < ends_at <= now + LONGEST:
-        raise Refused("a token ends between tomorrow and two years from now")
+        raise Refused(say("a token ends between tomorrow and two years from now"))
     if len(tokens_of(session, user_id)) >= MOST:
-        raise Refused(f"you have {MOST} tokens; end some that are not used first")
+        raise Refused(say("you have {most} tokens; end some that are not used first", most=MOST))
     token = PREFIX + secrets.token_urlsafe(32)
     session.add(
         ApiToken(
@@ -87,7 +90,7 @@ def end_token(session: Session, user_id: int, token_id: int) -> None:
     """One of this person's. Raises NotFound."""
     found = session.scalar(select(ApiToken).where(ApiToken.id == token_id, ApiToken.user_id == user_id))
     if found is None:
-        raise NotFound("There is no such token any more.")
+        raise NotFound(say("There is no such token any more."))
     session.delete(found)
 
 

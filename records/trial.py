@@ -1,12 +1,13 @@
 """Fills a database with the trial's company, so that every screen has something to show from the first minute.
 
 Everything is found again by its login, external id, title or call id, so that filling twice changes nothing; on another
-day the calls and the tasks due move to that day.
+day the calls and the tasks due move to that day. What its people wrote is in one language, which the caller puts it
+into.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
@@ -16,6 +17,7 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import Engine, func, select
 from sqlalchemy.orm import Session
 
+from config.sentences import counted, say
 from records.calls import write_call
 from records.customers import add_customer
 from records.database import reading, writing
@@ -49,6 +51,9 @@ TRIAL_PASSWORD = "try-ringcard"
 TRUNK = "trunk"
 _MARK = "trial-"  # begins the external ids of the trial's customers
 
+Put = Callable[[str], str]
+"""A sentence as the trial's people write it."""
+
 
 @dataclass(frozen=True, slots=True)
 class Trial:
@@ -68,6 +73,7 @@ def fill_trial(
     time_zone: str = TIME_ZONE,
     password: str = TRIAL_PASSWORD,
     now: datetime | None = None,
+    put: Put = str,
 ) -> Trial:
     """Fills, or fills up, a migrated database. Takes some seconds: portraits are drawn and passwords are hashed.
 
@@ -81,10 +87,10 @@ def fill_trial(
         if one.face and one.name not in known
     }
     with writing(engine) as session:
-        _add_people(session, node, password)
-        touched = _add_customers(session, read_number, photos, currency, now)
+        _add_people(session, node, password, put)
+        touched = _add_customers(session, read_number, photos, currency, now, put)
         customers = _customers(session)
-        touched |= _add_tasks(session, customers, _midnight(now, time_zone))
+        touched |= _add_tasks(session, customers, _midnight(now, time_zone), put)
         _add_calls(session, customers, read_number, node, now, time_zone)
     return Trial(PEOPLE, password, len(customers) - len(known), touched)
 
@@ -96,16 +102,22 @@ def _known_names(engine: Engine) -> frozenset[str]:
         count = session.scalar(select(func.count()).select_from(Customer))
         if count and not known:
             raise Refused(
-                f"this database holds {count} customer{'' if count == 1 else 's'} of a real company; give the trial a "
-                "folder of its own (store.data_dir), so that made-up people stay out of your records"
+                counted(
+                    "this database holds {n} customer of a real company; give the trial a "
+                    "folder of its own ({setting}), so that made-up people stay out of your records",
+                    "this database holds {n} customers of a real company; give the trial a "
+                    "folder of its own ({setting}), so that made-up people stay out of your records",
+                    count,
+                    setting="store.data_dir",
+                )
             )
     return known
 
 
-def _add_people(session: Session, node: str, password: str) -> None:
+def _add_people(session: Session, node: str, password: str, put: Put) -> None:
     for one in PEOPLE:
         if user_by_login(session, one.login) is None:
-            user = add_user(session, one.login, one.name, password, role=one.role, team=one.team)
+            user = add_user(session, one.login, one.name, password, role=one.role, team=put(one.team))
             if one.phone:
                 seat(session, user.id, node, one.phone)
     for one in PEOPLE:
@@ -126,7 +138,7 @@ def _external_id(number: int) -> str:
 
 
 def _add_customers(
-    session: Session, read_number: Reader, photos: Mapping[str, str], currency: str, now: datetime
+    session: Session, read_number: Reader, photos: Mapping[str, str], currency: str, now: datetime, put: Put
 ) -> Touched:
     known, touched = _customers(session), Touched()
     people = {user.login: user.id for user in session.scalars(select(User))}
@@ -137,40 +149,35 @@ def _add_customers(
             session,
             read_number,
             name=one.name,
-            numbers=[_labelled(text) for text in one.numbers],
+            numbers=[each if isinstance(each, str) else (each[0], put(each[1])) for each in one.numbers],
             created_by_id=people["vanna"],
             external_id=_external_id(number),
             company=one.company,
             email=one.email,
             address=one.address,
-            note=one.note,
+            note=put(one.note),
             photo=photos.get(one.name, ""),
             debt_minor=one.debt_minor,
             currency=currency,
             manager_id=people.get(one.manager),
         )
-        touched |= new | _add_orders(session, customer.id, number, one, currency, now)
+        touched |= new | _add_orders(session, customer.id, number, one, currency, now, put)
     return touched
 
 
-def _labelled(text: str) -> tuple[str, str]:
-    label, colon, number = text.partition(": ")
-    return (number, label) if colon else (text, "")
-
-
 def _add_orders(
-    session: Session, customer_id: int, number: int, one: TrialCustomer, currency: str, now: datetime
+    session: Session, customer_id: int, number: int, one: TrialCustomer, currency: str, now: datetime, put: Put
 ) -> Touched:
     """The open ones, and one that was done before them."""
     touched = Touched()
     for turn in range(one.orders + 1 if one.orders else 0):
-        title, price = GOODS[(number + turn * 3) % len(GOODS)]
+        goods, price = GOODS[(number + turn * 3) % len(GOODS)]
         pieces = 4 + (number * 7 + turn * 5) % 17
         _, new = add_order(
             session,
             customer_id,
             f"A-{2400 + number * 4 + turn}",
-            f"{pieces} × {title}",
+            put(say("{pieces} × {goods}", pieces=pieces, goods=goods)),
             total_minor=pieces * price,
             currency=currency,
             state="open" if turn < one.orders else "done",
@@ -180,17 +187,17 @@ def _add_orders(
     return touched
 
 
-def _add_tasks(session: Session, customers: Mapping[str, Customer], midnight: datetime) -> Touched:
+def _add_tasks(session: Session, customers: Mapping[str, Customer], midnight: datetime, put: Put) -> Touched:
     touched = Touched()
     people = {user.login: user.id for user in session.scalars(select(User))}
     for one in TASKS:
-        customer_id = customers[one.customer].id
+        customer_id, title = customers[one.customer].id, put(one.title)
         due = None if one.due_in_days is None else midnight + timedelta(days=one.due_in_days, hours=16)
-        known = session.scalar(select(Task).where(Task.customer_id == customer_id, Task.title == one.title))
+        known = session.scalar(select(Task).where(Task.customer_id == customer_id, Task.title == title))
         if known is None:
             task, new = add_task(
                 session,
-                one.title,
+                title,
                 customer_id=customer_id,
                 user_id=people[one.user],
                 due_at=due,
@@ -215,12 +222,13 @@ def _add_calls(
     time_zone: str,
 ) -> None:
     midnight = _midnight(now, time_zone)
+    names = {user.id: user.name for user in session.scalars(select(User))}
     for number, one in enumerate(CALLS):
         if one.day == "yesterday":
             day, start = midnight.date() - timedelta(days=1), midnight + timedelta(hours=-16 + 9 * one.at)
         else:
             day, start = midnight.date(), midnight + (now - midnight) * one.at
-        write_call(session, _facts(one, _call_id(day, number), customers, read_number, node, start, now))
+        write_call(session, _facts(one, _call_id(day, number), customers, names, read_number, node, start, now))
 
 
 def _call_id(day: date, number: int) -> str:
@@ -232,6 +240,7 @@ def _facts(
     one: TrialCall,
     call_id: str,
     customers: Mapping[str, Customer],
+    names: Mapping[int, str],
     read_number: Reader,
     node: str,
     start: datetime,
@@ -264,7 +273,7 @@ def _facts(
         trunk=TRUNK,
         customer_id=customer.id if customer else None,
         tier="exact" if customer else "",
-        reason="" if one.outbound else _reason(one, customer),
+        reason="" if one.outbound else _reason(one, customer, names),
         answered_endpoint=one.phone if answered else "",
         hangup_by="caller" if one.outcome in ("abandoned", "answered") else "callee",
         hangup_cause=17 if one.outcome == "busy" else 16,
@@ -273,10 +282,16 @@ def _facts(
     )
 
 
-def _reason(one: TrialCall, customer: Customer | None) -> str:
+def _reason(one: TrialCall, customer: Customer | None, names: Mapping[int, str]) -> str:
+    """As the rules of a call write it: in English, which the desk says in its reader's language."""
     if customer is None:
-        return "the number is withheld" if not one.who else "nobody has this number"
-    return "the manager's phone did not answer, then the deputy's" if one.rang else "the customer's manager"
+        why = "no customer is known by this number" if one.who else "the caller withheld the number"
+        return f"The company's own way: {why}."
+    if customer.manager is None:
+        return "The company's own way: the customer has no manager."
+    manager, deputy = customer.manager.name, names.get(customer.manager.deputy_id or 0)
+    then = f", then {deputy}, the deputy of {manager}" if one.rang and deputy else ""
+    return f"Rings the assigned manager {manager}{then}; after that the company's own way."
 
 
 def _legs(one: TrialCall, call_id: str, began: int, answered: int, ended: int) -> tuple[LegFacts, ...]:

@@ -1,4 +1,5 @@
-"""The company of the trial, as values: people, customers, orders, tasks. Nobody in it exists.
+"""The company of the trial, as values: people, customers, orders, tasks. Nobody in it exists. What somebody there wrote
+in their own words is a sentence, so that the company may write in any language of the desk.
 
 A wholesaler in Phnom Penh whose customers write their names in five scripts and their numbers in as many ways as people
 do. Numbers abroad are those that their countries keep for fiction, where they keep any.
@@ -8,6 +9,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Literal
+
+from config.sentences import say
+
+OFFICE, SALES, SERVICE = say("Office"), say("Sales"), say("Service")
+MOBILE, WORK, RECEPTION = say("mobile"), say("work"), say("reception")
 
 COMPANY = "Angkor Trade"
 COUNTRY = "KH"
@@ -41,12 +47,12 @@ class TrialPerson:
 
 
 PEOPLE = (
-    TrialPerson("sophea", "Chea Sophea", "administrator", "Office", ""),
-    TrialPerson("vanna", "Keo Vanna", "supervisor", "Sales", "105"),
-    TrialPerson("sreymom", "Chan Sreymom", "agent", "Sales", "101", "visal"),
-    TrialPerson("visal", "Lim Visal", "agent", "Sales", "102", "sreymom"),
-    TrialPerson("rithy", "Pich Rithy", "agent", "Service", "103", "kunthea"),
-    TrialPerson("kunthea", "Meas Kunthea", "agent", "Service", "104", "rithy"),
+    TrialPerson("sophea", "Chea Sophea", "administrator", OFFICE, ""),
+    TrialPerson("vanna", "Keo Vanna", "supervisor", SALES, "105"),
+    TrialPerson("sreymom", "Chan Sreymom", "agent", SALES, "101", "visal"),
+    TrialPerson("visal", "Lim Visal", "agent", SALES, "102", "sreymom"),
+    TrialPerson("rithy", "Pich Rithy", "agent", SERVICE, "103", "kunthea"),
+    TrialPerson("kunthea", "Meas Kunthea", "agent", SERVICE, "104", "rithy"),
 )
 
 
@@ -54,7 +60,7 @@ PEOPLE = (
 class TrialCustomer:
     name: str
     company: str
-    numbers: tuple[str, ...]  # "text" or "label: text"
+    numbers: tuple[str | tuple[str, str], ...]  # a text, or a text and its label
     manager: str = ""  # login
     debt_minor: int = 0
     face: Literal["", "woman", "man"] = ""  # empty: no photo
@@ -68,17 +74,17 @@ CUSTOMERS = (
     TrialCustomer(
         STAR_NAME,
         "Dara Rice Mill",
-        ("mobile: 012 345 678", "work: +855 (0)23 988 710"),
+        (("012 345 678", MOBILE), ("+855 (0)23 988 710", WORK)),
         "sreymom",
         1_250_00,
         "man",
         "dara@ricemill.example",
         "18 Street 271, Phnom Penh",
-        "Prefers to be called in the morning. Speaks Khmer and English; likes to be asked about the harvest.",
+        say("Prefers to be called in the morning. Speaks Khmer and English; likes to be asked about the harvest."),
         3,
     ),
-    TrialCustomer("Heng Sopheap", "Heng Family Shop", ("work: (023) 987-654",), "visal", 86_50, "woman", orders=1),
-    TrialCustomer("Heng Ratha", "Heng Family Shop", ("+855 23 987 654", "mobile: 092 555 060"), "visal", 0, "man"),
+    TrialCustomer("Heng Sopheap", "Heng Family Shop", (("(023) 987-654", WORK),), "visal", 86_50, "woman", orders=1),
+    TrialCustomer("Heng Ratha", "Heng Family Shop", ("+855 23 987 654", ("092 555 060", MOBILE)), "visal", 0, "man"),
     TrialCustomer(
         "សុខ បូផា",
         "ភោជនីយដ្ឋាន បូផា",
@@ -87,7 +93,7 @@ CUSTOMERS = (
         340_00,
         "woman",
         address="ផ្លូវ ២៤០ ភ្នំពេញ",
-        note="Restaurant; deliveries before eight.",
+        note=say("Restaurant; deliveries before eight."),
         orders=2,
     ),
     TrialCustomer("ចាន់ រតនា", "", ("+855-16-555-019",), "kunthea", 0, "man"),
@@ -101,7 +107,7 @@ CUSTOMERS = (
         "man",
         "ivanov@alatau.example",
         "Алматы, пр. Абая 10",
-        "Pays at the end of the month.",
+        say("Pays at the end of the month."),
         2,
     ),
     TrialCustomer("Кузнецова Анна", "Чайный дом", ("+7 495 555-01-34", "00 7 916 555 01 36"), "visal", 0, "woman"),
@@ -131,7 +137,7 @@ CUSTOMERS = (
     TrialCustomer("Chhim Vuthy", "Vuthy Garage", ("012/555/025",), "rithy"),
     TrialCustomer("Yim Sokunthea", "", ("0 15 55 50 26",), "kunthea", 5_50),
     TrialCustomer(
-        "Long Dararith", "Riverside Hotel", ("015555027", "reception: 023 988 730"), "sreymom", 2_310_00, "man"
+        "Long Dararith", "Riverside Hotel", ("015555027", ("023 988 730", RECEPTION)), "sreymom", 2_310_00, "man"
     ),
     TrialCustomer("Mao Chanthou", "", ("096 555 5028",), "visal"),
     TrialCustomer("Ros Kosal", "Kosal & Sons", ("+855965555029",), "visal", 148_20, "man", orders=1),
@@ -142,18 +148,18 @@ CUSTOMERS = (
     TrialCustomer("Nou Bunna", "", ("031 555 5053",), "rithy"),
     TrialCustomer("Hem Chakrya", "Chakrya Boutique", ("010 555 054",), "kunthea", 27_90, "woman"),
     TrialCustomer("Var Rithisak", "Kampot Pepper Growers", ("033 690 055", "011 555 055"), "sreymom", -480_00, "man"),
-    TrialCustomer("Eng Socheata", "", ("00855 92 555 056",), "", 0, "woman", note="Has no manager yet."),
+    TrialCustomer("Eng Socheata", "", ("00855 92 555 056",), "", 0, "woman", note=say("Has no manager yet.")),
 )
 
 GOODS = (
-    ("Jasmine rice, 25 kg", 21_50),
-    ("Kampot pepper, black, 1 kg", 18_00),
-    ("Cashew nuts, 10 kg", 74_00),
-    ("Palm sugar, 5 kg", 9_75),
-    ("Dried mango, 12 x 500 g", 46_20),
-    ("Fish sauce, 24 bottles", 38_40),
-    ("Silk scarves, 50 pieces", 410_00),
-    ("Lotus tea, 100 tins", 265_00),
+    (say("Jasmine rice, 25 kg"), 21_50),
+    (say("Kampot pepper, black, 1 kg"), 18_00),
+    (say("Cashew nuts, 10 kg"), 74_00),
+    (say("Palm sugar, 5 kg"), 9_75),
+    (say("Dried mango, 12 x 500 g"), 46_20),
+    (say("Fish sauce, 24 bottles"), 38_40),
+    (say("Silk scarves, 50 pieces"), 410_00),
+    (say("Lotus tea, 100 tins"), 265_00),
 )
 
 
@@ -167,18 +173,18 @@ class TrialTask:
 
 
 TASKS = (
-    TrialTask(STAR_NAME, "sreymom", "Ask whether the rice arrived dry", -6, done=True),
-    TrialTask(STAR_NAME, "sreymom", "Send the new price list for jasmine rice", 0),
-    TrialTask("Michael Johnson", "sreymom", "Agree on a plan for the open invoice", -2),
-    TrialTask("Oliver Hughes", "sreymom", "Call about the overdue payment", -1),
-    TrialTask("Иванов Пётр Сергеевич", "visal", "Confirm the container for Almaty", 0),
-    TrialTask("王小明", "visal", "Send samples of black pepper", 1),
-    TrialTask("Heng Sopheap", "visal", "Offer cashew nuts of the new harvest", 3),
-    TrialTask("محمد الحداد", "rithy", "Find out why the last delivery was late", -1),
-    TrialTask("Prak Samnang", "rithy", "Book two trucks", 0),
-    TrialTask("សុខ បូផា", "kunthea", "Bring the delivery before eight", 1),
-    TrialTask("Nguyễn Thị Hoa", "kunthea", "Ask for photos of the broken tins", 7),
-    TrialTask("Eng Socheata", "vanna", "Give her a manager", None),
+    TrialTask(STAR_NAME, "sreymom", say("Ask whether the rice arrived dry"), -6, done=True),
+    TrialTask(STAR_NAME, "sreymom", say("Send the new price list for jasmine rice"), 0),
+    TrialTask("Michael Johnson", "sreymom", say("Agree on a plan for the open invoice"), -2),
+    TrialTask("Oliver Hughes", "sreymom", say("Call about the overdue payment"), -1),
+    TrialTask("Иванов Пётр Сергеевич", "visal", say("Confirm the container for Almaty"), 0),
+    TrialTask("王小明", "visal", say("Send samples of black pepper"), 1),
+    TrialTask("Heng Sopheap", "visal", say("Offer cashew nuts of the new harvest"), 3),
+    TrialTask("محمد الحداد", "rithy", say("Find out why the last delivery was late"), -1),
+    TrialTask("Prak Samnang", "rithy", say("Book two trucks"), 0),
+    TrialTask("សុខ បូផា", "kunthea", say("Bring the delivery before eight"), 1),
+    TrialTask("Nguyễn Thị Hoa", "kunthea", say("Ask for photos of the broken tins"), 7),
+    TrialTask("Eng Socheata", "vanna", say("Give her a manager"), None),
 )
 
 

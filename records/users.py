@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from sqlalchemy import Engine, delete, false, select
 from sqlalchemy.orm import Session, selectinload
 
+from config.sentences import Sentence, say
 from records.database import reading, writing
 from records.errors import Conflict, NotFound, Refused
 from records.passwords import hash_password, verify
@@ -46,9 +47,9 @@ def add_user(
 ) -> User:
     """A new person. Raises Refused (empty login or name, unknown role, short password) or Conflict (login in use)."""
     if not name.strip():
-        raise Refused("a person needs a login and a name")
+        raise Refused(say("a person needs a login and a name"))
     if role not in ROLES:
-        raise Refused(f"{role!r} is no role; write one of {', '.join(ROLES)}")
+        raise Refused(_no_role(role))
     user = User(
         login=_free_login(session, login),
         name=name.strip(),
@@ -93,16 +94,16 @@ def change_user(
 
     Another role signs the person out everywhere. Raises Refused (also for the last administrator), NotFound, Conflict.
     """
-    user = row(session, User, user_id, "person")
+    user = row(session, User, user_id)
     if name is not None and not name.strip():
-        raise Refused("a person needs a name")
+        raise Refused(say("a person needs a name"))
     if role is not None and role not in ROLES:
-        raise Refused(f"{role!r} is no role; write one of {', '.join(ROLES)}")
+        raise Refused(_no_role(role))
     stands_in = user_by_login(session, deputy) if deputy else None
     if deputy and stands_in is None:
-        raise NotFound(f"nobody signs in as {deputy!r}, so they cannot be a deputy")
+        raise NotFound(say("nobody signs in as {login!r}, so they cannot be a deputy", login=deputy))
     if stands_in is user:
-        raise Refused(f"{user.name} cannot stand in for themselves")
+        raise Refused(say("{person} cannot stand in for themselves", person=user.name))
     if role not in (None, user.role) or active is False:
         _another_administrator(session, user)
         end_all(session, user_id)
@@ -121,7 +122,7 @@ def change_user(
 
 def set_password(session: Session, user_id: int, password: str, keep: str = "") -> None:
     """It ends every session of the person but the one with the hash `keep`. Raises Refused (too short), NotFound."""
-    row(session, User, user_id, "person").password_hash = hash_password(password)
+    row(session, User, user_id).password_hash = hash_password(password)
     end_all(session, user_id, keep)
 
 
@@ -130,7 +131,7 @@ def deactivate(session: Session, user_id: int) -> Touched:
 
     Raises NotFound, Refused (the last administrator).
     """
-    user = row(session, User, user_id, "person")
+    user = row(session, User, user_id)
     _another_administrator(session, user)
     user.active = False
     end_all(session, user_id)
@@ -152,7 +153,7 @@ def sign_in(engine: Engine, login: str, password: str) -> User | None:
         return None
     if verdict.new_hash:
         with writing(engine) as session:
-            row(session, User, user.id, "person").password_hash = verdict.new_hash
+            row(session, User, user.id).password_hash = verdict.new_hash
     return user
 
 
@@ -169,8 +170,8 @@ def team_named(session: Session, name: str) -> Team:
 def seat(session: Session, user_id: int, node: str, endpoint: str, *, inside: bool = True) -> Touched:
     """The person sits at this phone from now on, beside whoever sits there already. Raises NotFound, Refused."""
     if not endpoint or not node:
-        raise Refused("a phone needs the name of its PBX and its own, like pbx and 101")
-    user = row(session, User, user_id, "person")
+        raise Refused(say("a phone needs the name of its PBX and its own, like pbx and 101"))
+    user = row(session, User, user_id)
     phone = session.scalar(select(Endpoint).where(Endpoint.node == node, Endpoint.name == endpoint))
     if phone is None:
         phone = Endpoint(node=node, name=endpoint, inside=inside)
@@ -183,7 +184,7 @@ def seat(session: Session, user_id: int, node: str, endpoint: str, *, inside: bo
 
 def unseat(session: Session, user_id: int, node: str, endpoint: str) -> Touched:
     """The person sits there no more. Raises NotFound."""
-    user = row(session, User, user_id, "person")
+    user = row(session, User, user_id)
     user.endpoints = [phone for phone in user.endpoints if (phone.node, phone.name) != (node, endpoint)]
     return _cards_of(session, user)
 
@@ -236,12 +237,16 @@ def _login(text: str) -> str:
     return text.strip().casefold()
 
 
+def _no_role(role: str) -> Sentence:
+    return say("{role!r} is no role; write one of {known}", role=role, known=", ".join(ROLES))
+
+
 def _free_login(session: Session, login: str, but: int = 0) -> str:
     login = _login(login)
     if not login:
-        raise Refused("a person needs a login and a name")
+        raise Refused(say("a person needs a login and a name"))
     if session.scalar(select(User.id).where(User.login == login, User.id != but)) is not None:
-        raise Conflict(f"the login {login!r} is in use; choose another, or change that person")
+        raise Conflict(say("the login {login!r} is in use; choose another, or change that person", login=login))
     return login
 
 
@@ -251,7 +256,7 @@ def _another_administrator(session: Session, user: User) -> None:
         return
     active = select(User.id).where(User.role == "administrator", User.active).order_by(User.id).with_for_update()
     if set(session.scalars(active)) <= {user.id}:
-        raise Refused(f"{user.name} is the last administrator; make somebody else one first")
+        raise Refused(say("{person} is the last administrator; make somebody else one first", person=user.name))
 
 
 def _cards_of(session: Session, user: User) -> Touched:

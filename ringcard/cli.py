@@ -15,6 +15,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from config import logging as logs
+from config.languages import LANGUAGES
 from config.settings import DEFAULT_PATH, Settings, SettingsError, company_is_named, load, settings_file
 from ringcard.keys import with_keys
 
@@ -197,7 +198,7 @@ def lab(args: argparse.Namespace, settings: Settings) -> int:
 def demo(args: argparse.Namespace, settings: Settings) -> int:
     from ringcard.demo import main_demo
 
-    return main_demo(desk_port=args.port, calls=args.calls)
+    return main_demo(desk_port=args.port, calls=args.calls, spoken=args.language)
 
 
 def call(args: argparse.Namespace, settings: Settings) -> int:
@@ -301,6 +302,7 @@ def _parser() -> argparse.ArgumentParser:
     p = add("demo", demo, "the whole of it with trial data: a customer calls", "ringcard demo")
     p.add_argument("--port", type=_port, default=8080, help="of the desk (default 8080; another when that is taken)")
     p.add_argument("--calls", type=int, default=None, help="stop after so many calls (default: go on until Ctrl-C)")
+    p.add_argument("--language", choices=LANGUAGES, default="en", help="of the company that is shown (default: en)")
 
     p = add("call", call, "have NUMBER call the running demo", "ringcard call 012345678")
     p.add_argument("number", metavar="NUMBER", help="a number, or: known, unknown, withheld, shared")

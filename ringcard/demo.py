@@ -25,6 +25,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from config.settings import Settings, Trunk, load
+from desk.languages import language
 from lookup import numbers
 from records import trial_company as company
 from records.database import open_database
@@ -59,15 +60,17 @@ class Place:
     desk: str
 
 
-def main_demo(desk_port: int, calls: int | None) -> int:
-    """Run the demo until Ctrl-C, or until `calls` calls were made. Returns the exit status."""
+def main_demo(desk_port: int, calls: int | None, spoken: str) -> int:
+    """Run the demo until Ctrl-C, or until `calls` calls were made, of a company that speaks the language of the code
+    `spoken`. Returns the exit status.
+    """
     if shutil.which("sipp") is None:
         raise DemoError("the telephones need SIPp: apt-get install sip-tester, or start the demo with ./run demo")
     signal.signal(signal.SIGINT, signal.default_int_handler)  # in the background it may be ignored
     for ending in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(ending, lambda *_: signal.raise_signal(signal.SIGINT))
     try:
-        asyncio.run(_demo(desk_port, calls))
+        asyncio.run(_demo(desk_port, calls, spoken))
     except KeyboardInterrupt:
         print("\nStopped. Nothing of the demo is left running.")
     return 0
@@ -86,7 +89,7 @@ def ring(number: str, did: str) -> int:
 # --- the demo itself
 
 
-async def _demo(desk_port: int, calls: int | None) -> None:
+async def _demo(desk_port: int, calls: int | None, spoken: str) -> None:
     folder = Path(tempfile.mkdtemp(prefix="ringcard-demo-"))
     try:
         async with contextlib.AsyncExitStack() as stack:
@@ -95,7 +98,7 @@ async def _demo(desk_port: int, calls: int | None) -> None:
             port = _free_port(desk_port)
             if port != desk_port:
                 _say(f"Port {desk_port} is taken on this machine, so the desk takes another one: {port}")
-            settings = _prepare(folder, lab, port)
+            settings = _prepare(folder, lab, port, spoken)
             _say(f"Asterisk {lab.version} takes calls at {lab.address}:5060; making the company's data")
             _fill(settings)
             _say("Starting Ringcard: Redis, the ARI application, AGI, the desk, the worker")
@@ -112,7 +115,7 @@ async def _demo(desk_port: int, calls: int | None) -> None:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _prepare(folder: Path, lab: Lab, port: int) -> Settings:
+def _prepare(folder: Path, lab: Lab, port: int, spoken: str) -> Settings:
     """The settings of this demo, as the file that Ringcard's processes read."""
     file = folder / "ringcard.toml"
     file.write_text(
@@ -121,6 +124,7 @@ name = "{company.COMPANY}"
 country = "{company.COUNTRY}"
 time_zone = "{company.TIME_ZONE}"
 currency = "{company.CURRENCY}"
+language = "{spoken}"
 
 [store]
 data_dir = "data"
@@ -153,10 +157,11 @@ policy = "route"
 
 def _fill(settings: Settings) -> None:
     plan = numbers.plan_of(Trunk(), company.COUNTRY)
+    put = language(settings.company.language).put
     engine = open_database(settings.database_url)
     try:
         migrate(engine)
-        fill_trial(engine, settings.data_dir, lambda raw: numbers.read(raw, plan))
+        fill_trial(engine, settings.data_dir, lambda raw: numbers.read(raw, plan), put=put)
     finally:
         engine.dispose()
 

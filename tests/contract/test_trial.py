@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -37,8 +38,8 @@ def read_number(raw: str) -> ReadNumber:
     return read(raw, NumberPlan(COUNTRY, AREA_CODE))
 
 
-def fill(database: Engine, tmp_path: Path, now: datetime = NOW) -> Trial:
-    return fill_trial(database, tmp_path, read_number, now=now)
+def fill(database: Engine, tmp_path: Path, now: datetime = NOW, put: Callable[[str], str] = str) -> Trial:
+    return fill_trial(database, tmp_path, read_number, now=now, put=put)
 
 
 def rows(database: Engine) -> dict[str, int]:
@@ -111,6 +112,26 @@ def test_filling_twice_changes_nothing(database: Engine, tmp_path: Path) -> None
     before = rows(database)
     second = fill(database, tmp_path, NOW + timedelta(minutes=40))
     assert (second.customers_added, bool(second.touched)) == (0, False)
+    assert rows(database) == before
+
+
+def test_what_its_people_wrote_is_in_the_language_of_the_trial(database: Engine, tmp_path: Path) -> None:
+    fill(database, tmp_path, put=str.upper)
+    with reading(database) as session:
+        (star,) = customers.customers_with(session, STAR_NUMBER)
+        page = customers.customer_page(session, star.id)
+        assert page is not None
+        assert (star.name, star.company, star.email) == (STAR_NAME, "Dara Rice Mill", "dara@ricemill.example")
+        assert [number.label for number in star.numbers] == ["MOBILE", "WORK"]
+        assert star.note.startswith("PREFERS TO BE CALLED IN THE MORNING.")
+        assert page.tasks[0].title == "SEND THE NEW PRICE LIST FOR JASMINE RICE"
+        assert {order.title for order in page.orders} == {order.title.upper() for order in page.orders}
+        assert page.calls[0].reason == ("Rings the assigned manager Chan Sreymom; after that the company's own way."), (
+            "reasons of calls are put where they are shown"
+        )
+        assert {user.team.name for user in users.list_users(session) if user.team} == {"OFFICE", "SALES", "SERVICE"}
+    before = rows(database)
+    assert not fill(database, tmp_path, put=str.upper).touched
     assert rows(database) == before
 
 
