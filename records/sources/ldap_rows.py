@@ -13,6 +13,7 @@ import orjson
 from ldap3.core.exceptions import LDAPException
 from ldap3.utils.conv import escape_filter_chars
 
+from config.sentences import say
 from config.settings import Source
 from records.errors import Refused
 from records.intake.headers import Own, meanings
@@ -73,7 +74,7 @@ class LdapReading:
                 self._newest = max(self._newest, *map(_text, values.get(CHANGED_AT.casefold(), ())), "")
                 yield self._row(number, values)
         except (LDAPException, OSError) as exc:
-            raise Refused(f"its entries cannot be read to the end: {_said(exc)}") from exc
+            raise Refused(say("its entries cannot be read to the end: {why}", why=_said(exc))) from exc
 
     def _row(self, number: int, values: Mapping[str, list[bytes]]) -> Row:
         cells: dict[Column, tuple[Cell, ...]] = {}
@@ -98,7 +99,7 @@ def open_ldap(source: Source, own: Own, known: Known, full: bool) -> Iterator[Ld
     try:
         connection = _connection(source)
     except (LDAPException, OSError) as exc:
-        raise Refused(f"{source.url}: {_said(exc)}") from exc
+        raise Refused(say("{place}: {why}", place=source.url, why=_said(exc))) from exc
     try:
         yield LdapReading(connection, source, own, "" if full or question != _question(source) else since)
     finally:

@@ -3,16 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from functools import reduce
 
 import orjson
 from sqlalchemy.orm import Session
 
+from config.sentences import say
 from records.custom import OWN
 from records.errors import Refused
 from records.tables import Customer, SourceRow
 
 _ALWAYS = frozenset({"name", "numbers", "external_id"})
-_CALLED = {"debt_minor": "debt", "manager_id": "manager", "external_id": "your customer id"}
+_CALLED = {
+    "name": say("name"),
+    "numbers": say("numbers"),
+    "company": say("company"),
+    "email": say("email"),
+    "address": say("address"),
+    "note": say("note"),
+    "photo": say("photo"),
+    "currency": say("currency"),
+    "debt_minor": say("debt"),
+    "manager_id": say("manager"),
+    "external_id": say("your customer id"),
+}
 
 
 def owned(session: Session, source: str) -> frozenset[str]:
@@ -29,8 +43,13 @@ def owned(session: Session, source: str) -> frozenset[str]:
 def refuse_of_a_source(session: Session, customer: Customer, changes: Collection[str]) -> None:
     """Raises Refused when one of these fields is the source's."""
     if taken := sorted(owned(session, customer.source) & set(changes)):
-        names = ", ".join(_CALLED.get(name, name.removeprefix(OWN)) for name in taken)
+        names = (_CALLED.get(name, name.removeprefix(OWN)) for name in taken)
         raise Refused(
-            f"{customer.name} comes from {customer.source}, which also gives: {names}; change it there, "
-            "and it is changed here by the next run"
+            say(
+                "{customer} comes from {source}, which also gives: {names}; change it there, "
+                "and it is changed here by the next run",
+                customer=customer.name,
+                source=customer.source,
+                names=reduce(lambda before, last: say("{before}, {last}", before=before, last=last), names),
+            )
         )

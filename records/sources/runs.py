@@ -19,6 +19,7 @@ import orjson
 from sqlalchemy import Engine, delete, func, select, text
 from sqlalchemy.orm import Session
 
+from config.sentences import counted, say
 from config.settings import Source
 from records.database import reading, writing
 from records.errors import DatabaseGone, NotFound, RecordsError, Refused
@@ -102,7 +103,7 @@ def _opened(source: Source, own: Own, known: Known, full: bool) -> Opened:
 
             return open_ldap(source, own, known, full)
         case "push":
-            raise Refused("nobody can run it: it is a program that tells us")
+            raise Refused(say("nobody can run it: it is a program that tells us"))
 
 
 def _written(intake: Intake, stage: Stage, mirrored: Mirrored, read: Reading, rows: int) -> Ran:
@@ -135,8 +136,12 @@ def _refuse_sudden_emptiness(database: Engine, name: str, stage: Stage, read: Re
         count = customers_of(session, name)
     if count:
         raise Refused(
-            f"it is empty, and its {count} customers are known here; if they are really gone: "
-            f"ringcard source forget {name}"
+            counted(
+                "it is empty, and its {n} customer is known here; if they are really gone: {command}",
+                "it is empty, and its {n} customers are known here; if they are really gone: {command}",
+                count,
+                command="ringcard source forget " + name,
+            )
         )
 
 
@@ -177,7 +182,7 @@ def _alone(intake: Intake, name: str) -> Iterator[None]:
         with intake.database.execution_options(isolation_level="AUTOCOMMIT").connect() as connection:
             asked = text("SELECT pg_try_advisory_lock(hashtext('ringcard source'), hashtext(:name))")
             if not connection.scalar(asked, {"name": name}):
-                raise Refused("another program is at work on this source; wait until it is done")
+                raise Refused(say("another program is at work on this source; wait until it is done"))
             try:
                 yield
             finally:
@@ -261,7 +266,9 @@ def forget(intake: Intake, name: str) -> int:
     with _alone(intake, name):
         with reading(intake.database) as session:
             if name not in sources(session):
-                raise NotFound(f"there is no source {name}; ringcard source list shows all")
+                raise NotFound(
+                    say("there is no source {name}; {command} shows all", name=name, command="ringcard source list")
+                )
         gone = 0
         while True:
             with writing(intake.database) as session:

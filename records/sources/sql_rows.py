@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Set
 from contextlib import closing, contextmanager
 from datetime import date, datetime
 from decimal import Decimal
@@ -16,10 +16,11 @@ from sqlalchemy import Connection, CursorResult, Engine, TextClause, create_engi
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
 from sqlalchemy.pool import NullPool
 
+from config.sentences import say
 from config.settings import NOT_CODE, Source
 from records.errors import Refused
 from records.intake.headers import Own, meanings
-from records.intake.rows import Meaning, Row, row_of
+from records.intake.rows import Column, Meaning, Row, row_of
 from records.sources.reading import FileSeen, Known, together
 
 AT_ONCE = 1000
@@ -55,7 +56,7 @@ class SqlReading:
                 self._see(values)
                 yield row_of(number, [*map(_text, values)], self.headers, self.meanings)
         except SQLAlchemyError as exc:
-            raise Refused(f"its rows cannot be read to the end: {_first_line(exc)}") from exc
+            raise Refused(say("its rows cannot be read to the end: {why}", why=_first_line(exc))) from exc
 
     def _see(self, values: Any) -> None:
         if self._at < 0 or values[self._at] is None:
@@ -65,8 +66,12 @@ class SqlReading:
                 self._newest = values[self._at]
         except TypeError as exc:
             raise Refused(
-                f"{self._source.since_column} has values of several kinds, {self._newest!r} and {values[self._at]!r}; "
-                "CAST it to one in the SELECT"
+                say(
+                    "{column} has values of several kinds, {one!r} and {other!r}; CAST it to one in the SELECT",
+                    column=self._source.since_column,
+                    one=self._newest,
+                    other=values[self._at],
+                )
             ) from exc
 
 
@@ -95,12 +100,16 @@ def _engine(source: Source) -> Engine:
     try:
         url = make_url(source.url)
         if url.get_backend_name() == "sqlite" and not Path(url.database or "").is_file():
-            raise Refused(f"there is no file {url.database}; correct its url")
+            raise Refused(say("there is no file {path}; correct its url", path=url.database))
         return create_engine(url, poolclass=NullPool)
     except (ArgumentError, NoSuchModuleError) as exc:
-        raise Refused(f"its url is none that SQLAlchemy knows ({exc}); write it like mysql+pymysql://...") from exc
+        raise Refused(
+            say("its url is none that SQLAlchemy knows ({why}); write it like mysql+pymysql://...", why=str(exc))
+        ) from exc
     except ModuleNotFoundError as exc:
-        raise Refused(f"there is no driver {exc.name}; install it: .venv/bin/pip install {exc.name}") from exc
+        raise Refused(
+            say("there is no driver {name}; install it: .venv/bin/pip install {name}", name=exc.name)
+        ) from exc
 
 
 def _read_only(connection: Connection, limit_s: int) -> None:
@@ -124,7 +133,7 @@ def _plainly(engine: Engine) -> Iterator[None]:
         yield
     except SQLAlchemyError as exc:
         place = engine.url.render_as_string(hide_password=True)
-        raise Refused(f"{place}: {_first_line(exc)}") from exc
+        raise Refused(say("{place}: {why}", place=place, why=_first_line(exc))) from exc
 
 
 def _first_line(exc: SQLAlchemyError) -> str:
@@ -134,17 +143,34 @@ def _first_line(exc: SQLAlchemyError) -> str:
 def _meanings(headers: tuple[str, ...], source: Source, own: Own) -> tuple[Meaning | None, ...]:
     found = meanings(headers, source.columns, own)
     if source.since_column and source.since_column not in headers:
-        raise Refused(f"its SELECT gives no column {source.since_column!r}, which is its since_column")
+        raise Refused(
+            say("its SELECT gives no column {column!r}, which is its since_column", column=source.since_column)
+        )
     columns = {meaning.column for meaning in found if meaning is not None}
-    for column, what in (("external_id", "a customer's id"), ("number", "a phone number")):
-        if column not in columns:
-            raise Refused(
-                f"none of its columns is {what}; say which one it is: columns = {{ COLUMN = "
-                f"'{'phone' if column == 'number' else column}' }}. They are: {', '.join(headers)}"
-            )
-    if not columns & {"name", "company"}:
-        raise Refused(f"none of its columns is a name: columns = {{ COLUMN = 'name' }}. They are: {', '.join(headers)}")
+    if lacking := _lacking(columns, ", ".join(headers)):
+        raise Refused(lacking)
     return found
+
+
+def _lacking(columns: Set[Column], known: str) -> str:
+    if "external_id" not in columns:
+        like = "columns = { COLUMN = 'external_id' }"
+        return say(
+            "none of its columns is a customer's id; say which one it is: {like}. They are: {known}",
+            like=like,
+            known=known,
+        )
+    if "number" not in columns:
+        like = "columns = { COLUMN = 'phone' }"
+        return say(
+            "none of its columns is a phone number; say which one it is: {like}. They are: {known}",
+            like=like,
+            known=known,
+        )
+    if not columns & {"name", "company"}:
+        like = "columns = { COLUMN = 'name' }"
+        return say("none of its columns is a name: {like}. They are: {known}", like=like, known=known)
+    return ""
 
 
 def _text(value: Any) -> str:
@@ -173,7 +199,13 @@ _TYPES: Mapping[str, Any] = {
 def _packed(value: Any, source: Source) -> str:
     kind = type(value).__name__
     if kind not in _TYPES:
-        raise Refused(f"{source.since_column} is of the type {kind}; CAST it to a time, a number or a text")
+        raise Refused(
+            say(
+                "{column} is of the type {kind}; CAST it to a time, a number or a text",
+                column=source.since_column,
+                kind=kind,
+            )
+        )
     said = value.isoformat() if isinstance(value, date) else str(value)
     return orjson.dumps([_statement_of(source), kind, said]).decode()
 

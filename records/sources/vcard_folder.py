@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
+from config.sentences import say
 from config.settings import Source
 from records.errors import Refused
 from records.intake.rows import Cell, Meaning, Row
@@ -77,7 +78,7 @@ def _listed(folder: Path) -> list[Path]:
     try:
         return sorted(path for path in folder.iterdir() if path.suffix.lower() == ".vcf" and not path.is_dir())
     except OSError as exc:
-        raise Refused(f"cannot read the folder {folder}: {exc.strerror}") from exc
+        raise Refused(say("cannot read the folder {folder}: {why}", folder=folder, why=exc.strerror)) from exc
 
 
 def _mark(path: Path) -> str:
@@ -85,5 +86,5 @@ def _mark(path: Path) -> str:
     try:
         found = path.stat()
     except OSError as exc:
-        raise Refused(f"cannot read {path}: {exc.strerror}") from exc
+        raise Refused(say("cannot read {path}: {why}", path=path, why=exc.strerror)) from exc
     return "" if time.time() - found.st_mtime < SETTLED_S else f"{found.st_mtime_ns} {found.st_size} {found.st_ino}"

@@ -341,7 +341,7 @@ def test_a_source_that_is_suddenly_empty_is_not_believed_but_can_be_forgotten(in
     runs.run(intake, "crm", sql_source(crm))
     crm.sql("DELETE FROM clients")
     with pytest.raises(
-        Refused, match=r"it is empty, and its 1 customers are known here; .* ringcard source forget crm"
+        Refused, match=r"it is empty, and its 1 customer is known here; .* ringcard source forget crm"
     ):
         runs.run(intake, "crm", sql_source(crm))
     assert list(known(intake.database)) == ["Sok Dara"]
