@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from config.sentences import say
+
 # The first that is found counts: Edge and Opera call themselves Chrome as well, and Chrome calls itself Safari.
 _BROWSERS = (
     ("Edg", "Edge"),
@@ -30,5 +32,5 @@ def named(agent: str) -> str:
     browser = next((name for sign, name in _BROWSERS if sign in agent), "")
     system = next((name for sign, name in _SYSTEMS if sign in agent), "")
     if browser:
-        return f"{browser} on {system}" if system else browser
-    return agent[:LONGEST] or "a browser that does not say which"
+        return say("{browser} on {system}", browser=browser, system=system) if system else browser
+    return agent[:LONGEST] or say("a browser that does not say which")

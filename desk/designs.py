@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from functools import cache, cached_property
 from pathlib import Path
 
+from config.sentences import say
 from desk import palette
 from desk.colours import Colour, from_oklch, hex_of, read
 from desk.palette import Palette, Tokens, as_wished, declarations, painted, settled, tokens_of
@@ -119,7 +120,7 @@ def designs() -> Mapping[str, Design]:
 @cache
 def company_design(accent: str) -> Design:
     """Of the company's accent, as "#rrggbb". Raises ValueError."""
-    return _own(COMPANY, "Your company's", read(accent), *PAPER)
+    return _own(COMPANY, say("Your company's"), read(accent), *PAPER)
 
 
 @cache

@@ -63,7 +63,7 @@ async def all_previews(desk: Desk, v: str = "") -> Response:
 async def stylesheet(desk: Desk, name: str, v: str = "") -> Response:
     await desk.faces.refresh()
     if name not in desk.faces.known():
-        raise NotFound("There is no such design.")
+        raise NotFound(say("There is no such design."))
     return _stylesheet(desk.faces.design(name).stylesheet, v)
 
 
@@ -158,7 +158,7 @@ async def _prefer(desk: Services, user_id: int, chosen: Mapping[str, Any]) -> No
 
 def _known(faces: Faces, design: str | None) -> None:
     if design and design not in faces.known():
-        raise Refused(f"there is no design {design!r} here; choose one that the page shows")
+        raise Refused(say("there is no design {design!r} here; choose one that the page shows", design=design))
 
 
 def _told(faces: Faces, preferred: Preferred) -> dict[str, Any]:
@@ -190,7 +190,7 @@ async def _preferences(
 
 async def may_give(session: SignedIn) -> Session:
     if not sight(session.reader.role).face:
-        raise HTTPException(403, "The company's name, logo and colour are for administrators.")
+        raise HTTPException(403, say("The company's name, logo and colour are for administrators."))
     return session
 
 

@@ -13,6 +13,7 @@ from fastapi import APIRouter, Form, Request
 from fastapi.responses import RedirectResponse, Response
 from sqlalchemy.orm import Session as Records
 
+from config.sentences import say
 from desk import staff
 from desk.browsers import named
 from desk.second_factor import WRONG, SecondFactors
@@ -28,7 +29,7 @@ from records.users import set_password
 router = APIRouter(include_in_schema=False)
 
 USUAL_DAYS = 90
-NOT_YOURS = "That is not your password. Nothing was changed."
+NOT_YOURS = say("That is not your password. Nothing was changed.")
 
 Text = Annotated[str, Form(max_length=2000)]
 
@@ -43,11 +44,11 @@ async def change_password(
     request: Request, desk: Desk, session: SignedIn, password: Text = "", new: Text = "", again: Text = ""
 ) -> Response:
     if new != again:
-        return await _page(request, desk, session, 422, said="The two new passwords differ. Nothing was changed.")
+        return await _page(request, desk, session, 422, said=say("The two new passwords differ. Nothing was changed."))
 
     def change(records: Records) -> str:
         set_password(records, session.reader.user_id, new, keep=session.key_hash)
-        return "Your new password holds. Wherever else you were signed in, you are signed out."
+        return say("Your new password holds. Wherever else you were signed in, you are signed out.")
 
     return await _with_password(request, desk, session, password, change)
 
@@ -70,7 +71,7 @@ async def take(request: Request, desk: Desk, session: SignedIn, offer: Text = ""
     try:
         secret = factors.offered(user_id, offer)
     except Refused:
-        return await _page(request, desk, session, 422, said="That page was open for too long. Begin again.")
+        return await _page(request, desk, session, 422, said=say("That page was open for too long. Begin again."))
     codes = await desk.store.write(lambda records: factors.take(records, user_id, secret, code))
     values: dict[str, Any] = {"said": "", "offer": None, "codes": codes}
     if codes is None:
@@ -88,7 +89,7 @@ async def new_codes(request: Request, desk: Desk, session: SignedIn, password: T
 
     def write(records: Records) -> list[str]:
         if state_of(records, user_id) is None:
-            raise Refused("You have no second factor.")
+            raise Refused(say("You have no second factor."))
         return new_recovery_codes(records, user_id)
 
     codes = await desk.store.write(write)
@@ -98,11 +99,11 @@ async def new_codes(request: Request, desk: Desk, session: SignedIn, password: T
 @router.post("/me/second-factor/remove")
 async def remove(request: Request, desk: Desk, session: SignedIn, password: Text = "") -> Response:
     if session.reader.role in desk.parts.settings.desk.second_factor:
-        return await _page(request, desk, session, 422, said="Your role must have a second factor.")
+        return await _page(request, desk, session, 422, said=say("Your role must have a second factor."))
 
     def off(records: Records) -> str:
         take_off(records, session.reader.user_id)
-        return "Your second factor is off."
+        return say("Your second factor is off.")
 
     return await _with_password(request, desk, session, password, off)
 
@@ -140,7 +141,7 @@ async def make_token(
         ends_at = end_of(desk, until)
         made = await desk.store.write(lambda records: tokens.make(records, user_id, name, scope or [], ends_at))
     except Refused as problem:
-        return await _page(request, desk, session, 422, said=_sentence(problem), **typed)
+        return await _page(request, desk, session, 422, said=str(problem), **typed)
     desk.people.forget()
     return await _page(request, desk, session, made=made, made_name=name)
 
@@ -162,7 +163,7 @@ async def _with_password(
     try:
         done = await desk.store.write(work)
     except Refused as problem:
-        return await _page(request, desk, session, 422, said=_sentence(problem))
+        return await _page(request, desk, session, 422, said=str(problem))
     await staff.tell(desk)
     return await _page(request, desk, session, done=done)
 
@@ -213,9 +214,4 @@ def end_of(desk: Services, day: str) -> datetime:
         next_day = date.fromisoformat(day) + timedelta(days=1)
         return datetime.combine(next_day, time(), desk.zone).astimezone(UTC)
     except (ValueError, OverflowError):
-        raise Refused("say until which day the token holds, like 2027-01-31") from None
-
-
-def _sentence(problem: Exception) -> str:
-    text = str(problem)
-    return f"{text[:1].upper()}{text[1:]}{'' if text.endswith('.') else '.'}"
+        raise Refused(say("say until which day the token holds, like 2027-01-31")) from None

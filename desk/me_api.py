@@ -13,12 +13,13 @@ from fastapi.responses import Response
 from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy.orm import Session as Records
 
+from config.sentences import say
 from desk import described, shapes, staff
 from desk.bounds import Id
 from desk.browsers import named
 from desk.formats import rfc3339
 from desk.guard import bearer
-from desk.me import end_of
+from desk.me import NOT_YOURS, end_of
 from desk.second_factor import WRONG, SecondFactors
 from desk.services import Desk, Services
 from desk.sessions import Session, SignedIn, TheReader
@@ -65,7 +66,7 @@ class Disturb(BaseModel):
 
 async def at_the_desk(request: Request, session: SignedIn) -> Session:
     if bearer(request.url.path, request.headers) is not None:
-        raise HTTPException(403, "No token may do that. Sign in at the desk, and do it there.")
+        raise HTTPException(403, say("No token may do that. Sign in at the desk, and do it there."))
     return session
 
 
@@ -201,7 +202,7 @@ async def new_codes(request: Request, desk: Desk, session: AtTheDesk, proof: Pro
 
     def write(records: Records) -> list[str]:
         if state_of(records, user_id) is None:
-            raise Refused("You have no second factor.")
+            raise Refused(say("You have no second factor."))
         return new_recovery_codes(records, user_id)
 
     return {"codes": await desk.store.write(write)}
@@ -211,7 +212,7 @@ async def new_codes(request: Request, desk: Desk, session: AtTheDesk, proof: Pro
 async def remove(request: Request, desk: Desk, session: AtTheDesk, proof: Proof) -> Response:
     """Take your second factor off, where your role need not have one. Only at the desk, not by a token."""
     if session.reader.role in desk.parts.settings.desk.second_factor:
-        raise Refused("Your role must have a second factor.")
+        raise Refused(say("Your role must have a second factor."))
     await _prove(request, desk, session, proof.password)
     await desk.store.write(lambda records: take_off(records, session.reader.user_id))
     await staff.tell(desk)
@@ -225,7 +226,7 @@ async def _prove(request: Request, desk: Services, session: Session, password: s
     except TooMany as wait:
         raise HTTPException(429, str(wait), wait.headers) from None
     if right is None:
-        raise HTTPException(403, "That is not your password. Nothing was changed.")
+        raise HTTPException(403, NOT_YOURS)
 
 
 def _factors(request: Request) -> SecondFactors:

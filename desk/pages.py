@@ -28,7 +28,7 @@ from desk.faces import Look
 from desk.languages import Language, asked_for, language
 from desk.layouts import Layouts
 from desk.parts import DeskParts
-from desk.people import Reader
+from desk.people import ROLE_NAMES, Reader
 from desk.services import services_of
 from desk.sessions import Session
 from desk.tab_names import TabNames
@@ -67,6 +67,7 @@ class Pages:
         made.globals |= _sentences(spoken)
         made.globals |= {"spoken": spoken, "languages": LANGUAGES, "mask": formats.MASK, "simulated": is_simulated}
         made.globals |= {"company": self._settings.company.name, "static": static_url, "sight": sight}
+        made.globals["role_name"] = lambda role: ROLE_NAMES.get(role, role)
         made.globals["label"] = lambda name: self._layouts.now.label(name)
         made.filters |= {
             "amount": formats.amount,

@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
+from config.sentences import say
 from lookup.notices import LiveCall, RungPhone
+
+ROLE_NAMES = {"agent": say("agent"), "supervisor": say("supervisor"), "administrator": say("administrator")}
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,7 @@ from fastapi.responses import RedirectResponse, Response
 from itsdangerous import BadSignature, URLSafeTimedSerializer
 from sqlalchemy.orm import Session as Records
 
+from config.sentences import say
 from desk.directory import Account
 from desk.parts import DeskParts
 from desk.problems import NotSignedIn
@@ -28,8 +29,11 @@ from records.second_factor import accept, address_of, new_secret, set_up, state_
 
 router = APIRouter(include_in_schema=False)
 
-WRONG = "That code is not right, or was used before. Wait for the next one; is your telephone's clock right?"
-TOO_OLD = "This page was open for too long. Here is a new one."
+WRONG = say("That code is not right, or was used before. Wait for the next one; is your telephone's clock right?")
+TOO_OLD = say("This page was open for too long. Here is a new one.")
+UNREADABLE = say(
+    "Your second factor cannot be read any more. Ask an administrator to take it off, then set it up anew."
+)
 
 Text = Annotated[str, Form(max_length=2000)]
 
@@ -108,8 +112,7 @@ async def enter(request: Request, desk: Desk, code: Text = "", next: Text = "/")
     except TooMany as wait:
         return _ask_again(request, desk, 429, str(wait), next, wait.headers)
     except Refused:
-        said = "Your second factor cannot be read any more. Ask an administrator to take it off, then set it up anew."
-        return _ask_again(request, desk, 409, said, next)
+        return _ask_again(request, desk, 409, UNREADABLE, next)
     if not right:
         return _ask_again(request, desk, 401, WRONG, next)
     door.open_code(user_id)

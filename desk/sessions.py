@@ -23,6 +23,7 @@ from sqlalchemy.orm import Session as Records
 from starlette.requests import HTTPConnection
 from starlette.responses import Response
 
+from config.sentences import say
 from config.settings import Settings
 from desk.directory import Account, People
 from desk.guard import SAFE, bearer
@@ -159,7 +160,7 @@ class Sessions:
             return None
         needed = scope_of(connection.scope.get("method", "GET"), connection.url.path)
         if needed not in token.scopes:
-            raise HTTPException(403, f"This token may not do that: it lacks the scope {needed}.")
+            raise HTTPException(403, say("This token may not do that: it lacks the scope {needed}.", needed=needed))
         self._used[key] = now
         return Session(account.reader, key)
 

@@ -19,6 +19,7 @@ from fastapi import APIRouter, Form, Request
 from fastapi.responses import RedirectResponse, Response
 from sqlalchemy.exc import DataError
 
+from config.sentences import counted, say
 from desk.services import Desk, Services
 from desk.throttle import Throttle
 from records.errors import DatabaseGone
@@ -29,14 +30,20 @@ from records.users import sign_in
 router = APIRouter(include_in_schema=False)
 
 AT_ONCE = 2
-WRONG = "That login and password do not belong together. Check both, and whether Caps Lock is on."
+WRONG = say("That login and password do not belong together. Check both, and whether Caps Lock is on.")
 
 
 class TooMany(Exception):
     """Too many tries: the next one is looked at in `wait_s` seconds."""
 
     def __init__(self, wait_s: int) -> None:
-        super().__init__(f"Too many tries. Wait {wait_s} second{'s' if wait_s > 1 else ''}, then try again.")
+        super().__init__(
+            counted(
+                "Too many tries. Wait {n} second, then try again.",
+                "Too many tries. Wait {n} seconds, then try again.",
+                wait_s,
+            )
+        )
         self.headers = {"Retry-After": str(wait_s)}
 
 

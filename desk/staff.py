@@ -14,6 +14,7 @@ from fastapi import Depends, HTTPException
 from sqlalchemy import select
 from sqlalchemy.orm import Session as Records
 
+from config.sentences import say
 from desk.services import Services
 from desk.sessions import Session, SignedIn
 from desk.views import sight
@@ -36,7 +37,7 @@ class Changed(Conflict):
 
 async def may_manage(session: SignedIn) -> Session:
     if not sight(session.reader.role).people:
-        raise HTTPException(403, "People are entered and changed by administrators.")
+        raise HTTPException(403, say("People are entered and changed by administrators."))
     return session
 
 
@@ -94,7 +95,7 @@ def one(records: Records, user_id: int) -> tuple[User, Person]:
     """Raises NotFound."""
     user = users.user_by_id(records, user_id)
     if user is None:
-        raise NotFound("There is no such person.")
+        raise NotFound(say("There is no such person."))
     return user, person_of(records, user)
 
 
@@ -113,7 +114,7 @@ def change(records: Records, user_id: int, wanted: Wanted, mark: str) -> Touched
     records.execute(select(User.id).where(concerned).order_by(User.id).with_for_update())
     _, before = one(records, user_id)
     if mark != before.mark:
-        raise Changed(f"{before.name} was changed by somebody else meanwhile; look again")
+        raise Changed(say("{name} was changed by somebody else meanwhile; look again", name=before.name))
     _fit(records, wanted)
     touched = users.change_user(
         records,
@@ -133,14 +134,14 @@ def change(records: Records, user_id: int, wanted: Wanted, mark: str) -> Touched
 def set_password(records: Records, user_id: int, password: str, by_id: int) -> None:
     """In a transaction. Raises Refused, NotFound."""
     if user_id == by_id:
-        raise Refused("your own password is changed on your own page, by saying the one you have")
+        raise Refused(say("your own password is changed on your own page, by saying the one you have"))
     users.set_password(records, user_id, password)
 
 
 def take_second_factor_off(records: Records, user_id: int, by_id: int) -> None:
     """Of who lost the telephone, which may be signed in somewhere. In a transaction. Raises NotFound, Refused."""
     if user_id == by_id:
-        raise Refused("your own second factor is changed on your own page, by saying your password")
+        raise Refused(say("your own second factor is changed on your own page, by saying your password"))
     one(records, user_id)
     take_off(records, user_id)
     end_all(records, user_id)
@@ -157,14 +158,16 @@ def place_of(desk: Services, node: str, name: str, inside: bool) -> Place:
     nodes = desk.parts.settings.asterisks
     node = node or desk.parts.settings.asterisk.node
     if node not in nodes:
-        raise Refused(f"there is no PBX {node!r}; known: {', '.join(nodes)}")
+        raise Refused(say("there is no PBX {node!r}; known: {known}", node=node, known=", ".join(nodes)))
     if not inside:
         number = desk.parts.read_number(name).e164
         if not number:
-            raise Refused(f"{name!r} is no whole phone number; write it with + and the country code")
+            raise Refused(say("{name!r} is no whole phone number; write it with + and the country code", name=name))
         return Place(desk.parts.settings.asterisk.node, number, False)
     if not ENDPOINT.fullmatch(name):
-        raise Refused(f"{name!r} is no phone; write its name in pjsip.conf, like 101, or a number outside with +")
+        raise Refused(
+            say("{name!r} is no phone; write its name in pjsip.conf, like 101, or a number outside with +", name=name)
+        )
     return Place(node, name)
 
 
@@ -195,6 +198,6 @@ def _phone(desk: Services, word: str) -> Place:
 def _fit(records: Records, wanted: Wanted) -> None:
     for text in (wanted.login, wanted.name):
         if text is not None and len(text) > LONGEST_NAME:
-            raise Refused(f"a login and a name have at most {LONGEST_NAME} characters")
+            raise Refused(say("a login and a name have at most {most} characters", most=LONGEST_NAME))
     if wanted.team and records.scalar(select(Team.id).where(Team.name == wanted.team)) is None:
-        raise Refused(f"there is no team {wanted.team}; enter it first")
+        raise Refused(say("there is no team {team}; enter it first", team=wanted.team))

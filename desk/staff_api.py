@@ -9,6 +9,7 @@ from fastapi.responses import JSONResponse, Response
 from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy.orm import Session as Records
 
+from config.sentences import say
 from desk import described, shapes, staff
 from desk.bounds import Id, IfMatch
 from desk.browsers import named
@@ -164,7 +165,7 @@ def mark_of(if_match: str) -> str:
     """What stands in an If-Match. Raises 428 when nothing does."""
     mark = if_match.strip().removeprefix("W/").strip('"')
     if not mark:
-        raise HTTPException(428, "Give the ETag that you read as If-Match, so that nobody's change is lost.")
+        raise HTTPException(428, say("Give the ETag that you read as If-Match, so that nobody's change is lost."))
     return mark
 
 

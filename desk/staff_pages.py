@@ -8,6 +8,7 @@ from fastapi import APIRouter, Form, Request
 from fastapi.responses import RedirectResponse, Response
 from sqlalchemy.orm import Session as Records
 
+from config.sentences import say
 from desk import staff
 from desk.browsers import named
 from desk.services import Desk, Services
@@ -114,7 +115,7 @@ async def switch(
 ) -> Response:
     """`switch`: "on" or "off"."""
     if switch not in ("on", "off"):
-        raise NotFound(f"a person can be switched on or off, but not {switch!r}")
+        raise NotFound(say("a person can be switched on or off, but not {switch!r}", switch=switch))
     wanted = Wanted(active=switch == "on")
     try:
         touched = await desk.store.write(lambda records: staff.change(records, user_id, wanted, mark))
@@ -134,7 +135,7 @@ async def set_password(
     except Refused as refused:
         return await _person(request, desk, session, user_id, 422, said=str(refused))
     await staff.tell(desk)
-    done = "The new password holds. Whoever was signed in with the old one is signed out."
+    done = say("The new password holds. Whoever was signed in with the old one is signed out.")
     return await _person(request, desk, session, user_id, done=done)
 
 

@@ -8,6 +8,7 @@ from fastapi import APIRouter, HTTPException, Query
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict, Field
 
+from config.sentences import say
 from desk import described, shapes, tasks
 from desk.bounds import After, Id, IfMatch, Limit
 from desk.note_pages import Key
@@ -80,7 +81,7 @@ async def listed(
     try:
         before = read_when(due_before, desk, Hours)
     except ValueError as exc:
-        raise Refused(f"due_before: {exc}") from None
+        raise Refused(say("{field}: {what}", field="due_before", what=str(exc))) from None
     of = reader.user_id if user_id is None and customer_id is None and not call_id else user_id
     page = await desk.store.read(
         lambda records: rules.list_tasks(
@@ -116,7 +117,7 @@ async def change(desk: Desk, reader: TheReader, task_id: Id, changes: Changes, i
     """Change what you name; `If-Match` is the `ETag` that you read. With another date or person it comes up anew."""
     mark = if_match.strip().removeprefix("W/").strip('"')
     if not mark:
-        raise HTTPException(428, "Give the ETag of the task as If-Match, so that nobody's change is lost.")
+        raise HTTPException(428, say("Give the ETag of the task as If-Match, so that nobody's change is lost."))
     given = changes.model_dump(exclude_unset=True)
     state = given.pop("state", None)
     try:

@@ -9,10 +9,11 @@ from __future__ import annotations
 import hashlib
 import hmac
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Request
 from fastapi.responses import RedirectResponse, Response
 from sqlalchemy.orm import Session as Records
 
+from config.sentences import say
 from desk import calendar_file
 from desk.services import Desk, Services
 from desk.sessions import SignedIn
@@ -23,7 +24,7 @@ from records.tasks import Reach, list_tasks
 pages = APIRouter(include_in_schema=False)
 
 MOST = 500
-NOWHERE = "This calendar is no longer there. Take its new address from the page of tasks."
+NOWHERE = say("This calendar is no longer there. Take its new address from the page of tasks.")
 
 
 @pages.post("/tasks/calendar/renew")
@@ -40,7 +41,7 @@ async def end(desk: Desk, session: SignedIn) -> Response:
 
 
 @pages.get("/tasks/calendar/{secret}.ics")
-async def calendar(desk: Desk, secret: str) -> Response:
+async def calendar(request: Request, desk: Desk, secret: str) -> Response:
     user_id = _whose(secret)
     mark = await desk.store.read(lambda records: calendar_mark(records, user_id)) if user_id is not None else ""
     if user_id is None or not mark or not hmac.compare_digest(secret.encode(), _secret(desk, user_id, mark).encode()):
@@ -49,10 +50,12 @@ async def calendar(desk: Desk, secret: str) -> Response:
     if account is None or not account.active:
         raise NotFound(NOWHERE)
 
+    settings, spoken = desk.parts.settings, desk.pages.spoken_to(request, account.reader)
+    named = spoken.put(say("{company}: tasks", company=settings.company.name))
+
     def read(records: Records) -> str:
         mine = list_tasks(records, Reach(user_id, (user_id,)), user_id=user_id, limit=MOST).items
-        settings = desk.parts.settings
-        return calendar_file.of(mine, f"{settings.company.name}: tasks", settings.public_url, desk.parts.clock())
+        return calendar_file.of(mine, named, settings.public_url, desk.parts.clock())
 
     return Response(await desk.store.read(read), media_type="text/calendar; charset=utf-8")
 

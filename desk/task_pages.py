@@ -13,7 +13,8 @@ from fastapi import APIRouter, Form, HTTPException, Request
 from fastapi.responses import RedirectResponse, Response
 from sqlalchemy.orm import Session as Records
 
-from desk import tasks
+from config.sentences import say
+from desk import formats, tasks
 from desk.services import Desk, Services
 from desk.sessions import Session, SignedIn
 from desk.sign_in import local
@@ -32,6 +33,15 @@ pages = APIRouter(include_in_schema=False)
 PER_PAGE = 100
 Text = Annotated[str, Form(max_length=2000)]
 Groups = Sequence[tuple[due.Group, Sequence[Task]]]
+EVERY = (
+    say("every Monday"),
+    say("every Tuesday"),
+    say("every Wednesday"),
+    say("every Thursday"),
+    say("every Friday"),
+    say("every Saturday"),
+    say("every Sunday"),
+)
 EMPTY: Mapping[str, str] = dict.fromkeys(("title", "day", "at", "repeats", "user", "customer"), "")
 
 
@@ -120,11 +130,14 @@ def repeats_in_words(text: str) -> str:
     if rule is None:
         return ""
     if rule.kind == "workdays":
-        return "every working day"
+        return say("every working day")
     if rule.kind == "weekly":
-        return f"every {('Monday', 'Tuesday', 'Wednesday', 'Thursday', 'Friday', 'Saturday', 'Sunday')[rule.day]}"
+        return EVERY[rule.day]
     ending = "th" if rule.day in (11, 12, 13) else {1: "st", 2: "nd", 3: "rd"}.get(rule.day % 10, "th")
-    return f"on the {rule.day}{ending} of each month" + (", or its last day" if rule.day > 28 else "")
+    day = formats.local(f"{rule.day}{ending}", lambda _: str(rule.day))  # only English writes it so
+    if rule.day > 28:
+        return say("on the {day} of each month, or its last day", day=day)
+    return say("on the {day} of each month", day=day)
 
 
 def form_parts(desk: Services, session: Session, people: Sequence[User]) -> dict[str, Any]:
@@ -242,7 +255,7 @@ def _given(typed: Mapping[str, str]) -> dict[str, Any]:
 
 def _id(typed: str) -> int | None:
     if typed and not (typed.isascii() and typed.isdecimal() and len(typed) < 19):
-        raise HTTPException(422, f"{typed!r} is no id.")
+        raise HTTPException(422, say("{typed!r} is no id.", typed=typed))
     return int(typed) if typed else None
 
 

@@ -10,6 +10,7 @@ from typing import Any
 from fastapi import HTTPException
 from sqlalchemy.orm import Session as Records
 
+from config.sentences import say
 from desk.calls import customer_of_call
 from desk.formats import rfc3339
 from desk.people import Reader
@@ -25,8 +26,8 @@ from records.tables import Task
 from records.tasks import Reach
 from records.touched import Touched
 
-NOT_THERE = "There is no such task, or it is not yours to see."
-NOT_YOURS = "This task is somebody else's; ask them, or whoever looks after them."
+NOT_THERE = say("There is no such task, or it is not yours to see.")
+NOT_YOURS = say("This task is somebody else's; ask them, or whoever looks after them.")
 
 
 def reach_of(desk: Services, reader: Reader) -> Reach:
@@ -67,7 +68,7 @@ def read_when(typed: str | None, desk: Services, hours: Callable[[], Any]) -> da
         moment = datetime.fromisoformat(text)
         return moment.replace(tzinfo=moment.tzinfo or desk.zone).astimezone(UTC)
     except (ValueError, OverflowError):
-        raise ValueError(f"{text!r} is no date; write it like 2026-04-14, or 2026-04-14T16:30") from None
+        raise ValueError(say("{text!r} is no date; write it like 2026-04-14, or 2026-04-14T16:30", text=text)) from None
 
 
 async def add(desk: Services, reader: Reader, given: Mapping[str, Any], key: str = "") -> tuple[Task, bool]:
@@ -230,10 +231,10 @@ def typed_when(day: str, at: str) -> str:
     """The two fields of a form as `read_when` takes them. Raises Refused for a time without a day."""
     day, at = day.strip(), at.strip()
     if at and not day:
-        raise Refused("a time needs a day: when is it due?")
+        raise Refused(say("a time needs a day: when is it due?"))
     if not at:
         return day
     try:
         return f"{day}T{time.fromisoformat(at):%H:%M}"
     except ValueError:
-        raise Refused(f"{at!r} is no time; write it like 16:30") from None
+        raise Refused(say("{at!r} is no time; write it like 16:30", at=at)) from None

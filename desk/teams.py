@@ -11,6 +11,7 @@ from fastapi.responses import JSONResponse, RedirectResponse, Response
 from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy.orm import Session as Records
 
+from config.sentences import say
 from desk import described, shapes, staff
 from desk.bounds import Id, IfMatch
 from desk.services import Desk, Services
@@ -107,14 +108,14 @@ def _told(team: Team, status: int = 200) -> JSONResponse:
 def _one(records: Records, team_id: int) -> Team:
     team = records.get(Team, team_id, with_for_update=True)
     if team is None:
-        raise NotFound("There is no such team.")
+        raise NotFound(say("There is no such team."))
     return team
 
 
 def _expect(records: Records, team_id: int, mark: str) -> None:
     team = _one(records, team_id)
     if _mark(team) != mark:
-        raise HTTPException(412, f"Somebody else named this team {team.name} meanwhile; look again.")
+        raise HTTPException(412, say("Somebody else named this team {name} meanwhile; look again.", name=team.name))
 
 
 async def _do(

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from typing import Literal, get_args
 
+from config.sentences import say
 from lookup.hours import DAY, Hours
 
 Group = Literal["overdue", "today", "later", "undated"]
@@ -58,7 +59,7 @@ def snoozed(how: str, now: datetime, zone: tzinfo, hours: Hours) -> datetime:
     if how in DELAYS:
         return now.astimezone(UTC) + DELAYS[how]  # in a zone with summer time a sum would be one of its clock
     if how != "tomorrow":
-        raise ValueError(f"{how!r} is no time to wait; write one of {', '.join(SNOOZES)}")
+        raise ValueError(say("{how!r} is no time to wait; write one of {known}", how=how, known=", ".join(SNOOZES)))
     tomorrow = now.astimezone(zone).date() + timedelta(days=1)
     day = next((day for day in _days(tomorrow) if _works(hours, day)), tomorrow)
     return on_the_clock(day, opens(hours, day), zone)
@@ -85,9 +86,10 @@ def repeat(kind: str, due_at: datetime | None, zone: tzinfo) -> str:
     if not kind:
         return ""
     if kind not in get_args(Kind):
-        raise ValueError(f"{kind!r} is no way to repeat; write one of {', '.join(get_args(Kind))}, or nothing")
+        known = ", ".join(get_args(Kind))
+        raise ValueError(say("{kind!r} is no way to repeat; write one of {known}, or nothing", kind=kind, known=known))
     if due_at is None:
-        raise ValueError("a task that repeats needs a date: when is the first one due?")
+        raise ValueError(say("a task that repeats needs a date: when is the first one due?"))
     local = due_at.astimezone(zone)
     day = {"workdays": 0, "weekly": local.weekday(), "monthly": local.day}[kind]
     return f"{kind} {day} {local:%H:%M}"

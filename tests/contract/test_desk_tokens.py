@@ -159,10 +159,10 @@ async def test_a_token_does_what_its_person_may_now(desk: RunningDesk, boss: Vis
 @pytest.mark.parametrize(
     ("form", "said"),
     [
-        ({"name": " "}, "A token needs a name"),
-        ({"until": "soon"}, "Say until which day"),
-        ({"until": "2020-01-01"}, "A token ends between tomorrow and two years from now."),
-        ({"until": "9999-12-31"}, "Say until which day"),
+        ({"name": " "}, "a token needs a name"),
+        ({"until": "soon"}, "say until which day"),
+        ({"until": "2020-01-01"}, "a token ends between tomorrow and two years from now"),
+        ({"until": "9999-12-31"}, "say until which day"),
         ({"password": "wrong horse"}, "That is not your password"),
     ],
 )
