@@ -146,6 +146,7 @@ def _of_scripts(catalog: Catalog) -> Iterable[tuple[str, str | list[str]]]:
     for message in catalog:
         if message.id and any(place.endswith(".js") for place, _ in message.locations):
             if isinstance(message.id, (tuple, list)):
-                yield message.id[0], list(message.string or ())
-            else:
+                forms = list(message.string or ())
+                yield from [(message.id[0], forms)] if forms and all(forms) else ()
+            elif message.string:
                 yield message.id, str(message.string)

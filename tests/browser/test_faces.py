@@ -228,6 +228,25 @@ async def test_the_pages_of_choices_fit_every_screen(
         assert await dara.page.evaluate("document.documentElement.scrollWidth <= innerWidth"), path
 
 
+async def test_a_language_is_chosen_among_the_preferences_and_at_the_door(office: Office) -> None:
+    dara = await office.person("dara", viewport={"width": 360, "height": 800})
+    page, spoken = dara.page, dara.page.locator("html")
+    await go(dara, "/me/preferences")
+    await page.select_option("#language", "ar")
+    await page.click(".save-bar button")
+    await expect(spoken).to_have_attribute("dir", "rtl")
+    await dara.is_live()
+    assert await page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    await dara.context.clear_cookies(name="ringcard")
+    await page.goto(f"{office.address}/tasks")
+    await expect(spoken).to_have_attribute("lang", "ar")
+    assert await page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    await page.get_by_role("button", name="ភាសាខ្មែរ").click()
+    await expect(spoken).to_have_attribute("lang", "km")
+    await expect(page.get_by_role("button", name="ភាសាខ្មែរ")).to_have_attribute("aria-current", "true")
+    await expect(page.locator("form[action='/sign-in'] [name=next]")).to_have_value("/tasks")
+
+
 async def test_the_icons_are_the_mark(browser: Browser) -> None:
     for name, how in ICON_SIDES.items():
         made = Image.open(io.BytesIO(await icon(browser, *how))).convert("RGBA")

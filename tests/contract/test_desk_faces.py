@@ -93,6 +93,7 @@ async def test_preferences_are_read_and_changed_by_programs_as_well(dara: Visito
     [
         ({"design": "nothing"}, "no design"),
         ({"mode": "sepia"}, "no mode"),
+        ({"language": "xx"}, "does not speak"),
         ({"pop_up": "always"}, "never, ringing, answer"),
         ({"volume": 101}, "0 to 100"),
         ({"volume": -1}, "0 to 100"),

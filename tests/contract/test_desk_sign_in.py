@@ -23,6 +23,8 @@ LOOKS = {  # the sign-in page has them as well, and they tell of nobody
     "/designs/{name}.css",
     "/company/face.css",
     "/company/logos/{name}.png",
+    "/language",
+    "/words/{code}.js",
     "/manifest.webmanifest",
     "/sw.js",
 }
