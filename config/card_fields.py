@@ -21,13 +21,13 @@ ROLES: tuple[str, ...] = get_args(Role)
 
 BUILT_IN = {
     "company": "",
-    "debt": "Owes",
-    "manager": "Manager",
-    "numbers": "Other numbers",
-    "email": "Contact",
-    "address": "Contact",
-    "last_task": "Last task",
-    "orders": "Current orders",
+    "debt": say("Owes"),
+    "manager": say("Manager"),
+    "numbers": say("Other numbers"),
+    "email": say("Contact"),
+    "address": say("Contact"),
+    "last_task": say("Last task"),
+    "orders": say("Current orders"),
     "note": "",
 }
 """Fields that every card has, with their labels, in the order of a card that nobody arranged. Without a label the

@@ -7,6 +7,8 @@ rule knows of languages, and a text that was made of other texts (`f"{...}"`) is
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from functools import reduce
 from typing import Any
 
 
@@ -37,3 +39,8 @@ def counted(one: str, many: str, n: int, /, **values: Any) -> Sentence:
     text = Sentence((one if n == 1 else many).format(**values))
     text.sentence, text.many, text.n, text.values = one, many, n, values
     return text
+
+
+def listed(texts: Iterable[str]) -> str:
+    """One after the other; nothing of none."""
+    return reduce(lambda before, last: say("{before}, {last}", before=before, last=last), texts or [""])

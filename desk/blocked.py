@@ -9,6 +9,7 @@ from fastapi.responses import RedirectResponse, Response
 from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy.orm import Session as Records
 
+from config.sentences import say
 from desk import described, shapes
 from desk.bounds import Id
 from desk.formats import rfc3339
@@ -26,7 +27,7 @@ api = APIRouter(prefix="/api/v1/blocked", tags=["calls"])
 
 async def may_block(session: SignedIn) -> Session:
     if not sight(session.reader.role).blocks:
-        raise HTTPException(403, "Blocking callers is for supervisors and administrators.")
+        raise HTTPException(403, say("Blocking callers is for supervisors and administrators."))
     return session
 
 
@@ -100,15 +101,17 @@ def block(desk: Services, records: Records, caller: str, note: str, by_id: int) 
             raise Refused(str(exc)) from None
         for did in settings.dids:
             if desk.parts.read_number(did).e164.startswith(prefix):
-                raise Refused(f"your own number {did} begins with {prefix}; write more digits")
+                raise Refused(
+                    say("your own number {did} begins with {prefix}; write more digits", did=did, prefix=prefix)
+                )
         return routing.block(records, "prefix", prefix, note, by_id)
     if is_emergency(typed, settings.company.country):
-        raise Refused(f"{typed} is a number for emergencies, which nobody may block")
+        raise Refused(say("{number} is a number for emergencies, which nobody may block", number=typed))
     read = desk.parts.read_number(typed)
     if read.own:
-        raise Refused(f"{typed} is one of your own numbers")
+        raise Refused(say("{number} is one of your own numbers", number=typed))
     if not read.e164:
-        raise Refused(f"{typed!r} is no whole phone number; write it with + and the country code")
+        raise Refused(say("{number!r} is no whole phone number; write it with + and the country code", number=typed))
     return routing.block(records, "number", read.match_key or read.e164, note, by_id)
 
 

@@ -10,6 +10,7 @@ from fastapi import Header
 from pydantic import BeforeValidator, Field
 from starlette.convertors import Convertor, register_url_convertor
 
+from config.sentences import say
 from records.pages import LONGEST_PAGE
 
 MOST_ID = 2**31 - 1
@@ -24,7 +25,7 @@ LONGEST_CURSOR = 2000
 def _written_out(value: Any) -> Any:
     """Not the seconds since 1970, which pydantic would read as a day."""
     if isinstance(value, str) and not re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", value):
-        raise ValueError("a day is written like 2026-04-14")
+        raise ValueError(say("a day is written like {example}", example="2026-04-14"))
     return value
 
 

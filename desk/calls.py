@@ -10,6 +10,7 @@ from fastapi import APIRouter, Request
 from fastapi.responses import Response
 from sqlalchemy.orm import Session
 
+from config.sentences import say
 from desk import shapes
 from desk.bounds import After, Day, Limit
 from desk.formats import rfc3339
@@ -152,10 +153,10 @@ def _reading(
 def seen_call(call_id: str, sees: Collection[int] | None, directory: Directory) -> Callable[[Session], CallRow]:
     def read(session: Session) -> CallRow:
         if is_simulated(call_id):
-            raise NotFound("That was a simulated call. Such calls are kept nowhere.")
+            raise NotFound(say("That was a simulated call. Such calls are kept nowhere."))
         row = read_call(session, call_id)
         if row is None or not _concerns(row, sees, directory):
-            raise NotFound("There is no such call, or it is not yours to see.")
+            raise NotFound(say("There is no such call, or it is not yours to see."))
         return row
 
     return read

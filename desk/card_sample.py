@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from config.card_fields import FieldType
+from config.sentences import say
 from desk.formats import rfc3339
 from desk.layout import Layout
 from lookup.card import ORDERS_SHOWN, Card, CardNumber, CardOrder, CardTask, Money, Person
@@ -63,16 +64,16 @@ def sample(layout: Layout, now: datetime) -> Card:
     return Card(
         customer_id=NOBODY,
         version=1,
-        name="Sample customer",
-        company="Sample company",
+        name=say("Sample customer"),
+        company=say("Sample company"),
         email="sample@example.com",
-        address="12 Example Street",
-        note="A note about the customer stands here.",
-        numbers=(CardNumber("+85512345678", "mobile"), CardNumber("+85523880880", "work")),
+        address=say("12 Example Street"),
+        note=say("A note about the customer stands here."),
+        numbers=(CardNumber("+85512345678", say("mobile")), CardNumber("+85523880880", say("work"))),
         debt=Money(124_550, layout.currency),
-        orders=(CardOrder("#2291", "An order", "open", Money(45_000, layout.currency), rfc3339(now) or ""),),
-        manager=Person(NOBODY, "The manager"),
-        last_task=CardTask("A task", "open", rfc3339(now + timedelta(days=2)) or "", "The manager"),
+        orders=(CardOrder("#2291", say("An order"), "open", Money(45_000, layout.currency), rfc3339(now) or ""),),
+        manager=Person(NOBODY, say("The manager")),
+        last_task=CardTask(say("A task"), "open", rfc3339(now + timedelta(days=2)) or "", say("The manager")),
         custom=own,
     )
 

@@ -9,6 +9,7 @@ from fastapi import APIRouter
 from fastapi.responses import Response
 from pydantic import BaseModel, ConfigDict
 
+from config.sentences import say
 from desk import described, shapes
 from desk.asking import expect_may_ask
 from desk.bounds import Id
@@ -35,7 +36,7 @@ async def chosen_one(desk: Desk, reader: TheReader, number: str) -> dict[str, An
     key = await _asked(desk, reader, number)
     choice = await desk.store.read(lambda records: choice_for(records, key))
     if choice is None:
-        raise NotFound(f"Nobody is chosen for {key}.")
+        raise NotFound(say("Nobody is chosen for {number}.", number=key))
     return {
         "number": key,
         "customer_id": choice.customer_id,
@@ -66,7 +67,7 @@ async def _asked(desk: Services, reader: Reader, number: str) -> str:
     await expect_may_ask(desk, reader, number)
     read = desk.parts.read_number(number)
     if not read.match_key:
-        raise Refused(f"{number!r} is no whole phone number; write it with + and the country code")
+        raise Refused(say("{number!r} is no whole phone number; write it with + and the country code", number=number))
     return read.match_key
 
 

@@ -15,7 +15,7 @@ from functools import lru_cache
 
 import phonenumbers
 from babel import Locale
-from babel.dates import format_skeleton
+from babel.dates import format_date, format_skeleton
 from babel.numbers import format_decimal
 
 from config.sentences import say
@@ -125,6 +125,11 @@ def full_date(when: date) -> str:
     return local(f"{when.day} {when:%b %Y}", lambda locale: _date(locale, when, "yMMMd"))
 
 
+def whole_day(when: date) -> str:
+    """ "Saturday, 14 March 2026" """
+    return local(f"{when:%A}, {when.day} {when:%B %Y}", lambda locale: format_date(when, "full", locale))
+
+
 def _date(locale: Locale, when: date, skeleton: str) -> str:
     return format_skeleton(skeleton, when, locale=locale)
 
@@ -137,9 +142,8 @@ def lasting(seconds: float | None) -> str:
     if whole < 60:
         return say("{seconds} s", seconds=whole)
     minutes, rest = divmod(whole, 60)
-    if minutes < 60:
-        return say("{time} min", time=f"{minutes}:{rest:02d}")
-    return say("{time} h", time=f"{minutes // 60}:{minutes % 60:02d}")
+    time = f"{minutes}:{rest:02d}" if minutes < 60 else f"{minutes // 60}:{minutes % 60:02d}"
+    return say("{time} min", time=time) if minutes < 60 else say("{time} h", time=time)
 
 
 def exactly(when: datetime, zone: tzinfo) -> str:
@@ -151,7 +155,8 @@ def after(ms: int) -> str:
     """How long after the beginning: "+12 ms", "+4.1 s", "+3:25 min"."""
     if ms < 1000:
         return say("+{ms} ms", ms=ms)
-    return say("+{seconds} s", seconds=f"{ms / 1000:.1f}") if ms < 59_950 else say("+{time}", time=lasting(ms / 1000))
+    seconds = f"{ms / 1000:.1f}"
+    return say("+{seconds} s", seconds=seconds) if ms < 59_950 else say("+{time}", time=lasting(ms / 1000))
 
 
 def rfc3339(when: datetime | None) -> str | None:

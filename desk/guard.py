@@ -12,9 +12,12 @@ from collections.abc import Mapping
 from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from desk.problems import problem
+from config.sentences import say
+from desk.formats import figure
+from desk.problems import told_problem
 
 CSP = "; ".join(
     (
@@ -79,21 +82,23 @@ class Guard:
             await send(message)
 
         refused = self._refusal(scope["method"], scope["path"], Headers(scope=scope))
-        await (problem(*refused) if refused else self._app)(scope, receive, with_headers)
+        await (told_problem(Request(scope), *refused) if refused else self._app)(scope, receive, with_headers)
 
     def _refusal(self, method: str, path: str, headers: Headers) -> tuple[int, str] | None:
         if method in SAFE:
             return None
         is_program = path.startswith(TOLD_BY_PROGRAMS) or bearer(path, headers) is not None
         if not is_program and not self._is_ours(headers):
-            return 403, "This request did not come from a page of this desk. Open the desk and try again there."
+            return 403, say("This request did not come from a page of this desk. Open the desk and try again there.")
         length = headers.get("content-length", "")
         if method not in ("POST", "PUT", "PATCH") and not length and "transfer-encoding" not in headers:
             return None  # it has no body
         if not length.isdecimal():
-            return 411, "Say how long the body is."
+            return 411, say("Say how long the body is.")
         largest = _largest(path)
-        return (413, f"At most {largest:,} bytes.") if len(length) > 18 or int(length) > largest else None
+        if len(length) > 18 or int(length) > largest:
+            return 413, say("At most {size} bytes.", size=figure(largest))
+        return None
 
     def _is_ours(self, headers: Headers) -> bool:
         site = headers.get("sec-fetch-site")

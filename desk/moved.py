@@ -14,6 +14,7 @@ from urllib.parse import quote
 from fastapi import Request
 from fastapi.responses import RedirectResponse, Response
 
+from config.sentences import say
 from desk.services import services_of
 from records.aliases import merged_into
 from records.errors import DatabaseGone
@@ -22,7 +23,7 @@ _READS = ("GET", "HEAD")
 _OF_CUSTOMER = re.compile(r"((?:/api/v1)?/customers/)([0-9]{1,9})(/.*)?")
 
 
-async def moved(request: Request, problem: Callable[..., Response]) -> Response | None:
+async def moved(request: Request, answer: Callable[..., Response]) -> Response | None:
     """Where an address goes on to that found nobody; None: nowhere."""
     path = _OF_CUSTOMER.fullmatch(request.url.path)
     if path is None:
@@ -39,8 +40,13 @@ async def moved(request: Request, problem: Callable[..., Response]) -> Response 
     reads = request.method in _READS
     if not before.startswith("/api/"):
         return RedirectResponse(to, 302 if reads else 307)
-    said = f"The customer {old_id} was merged into {now}."
     if reads:
-        return problem(308, said, {"Location": to}, customer_id=now)
+        said = say("The customer {before} was merged into {now}.", before=old_id, now=now)
+        return answer(request, 308, said, {"Location": to}, customer_id=now)
     link = {"Link": f'</api/v1/customers/{now}>; rel="successor-version"'}
-    return problem(410, f"{said} Read that one, then make your change there.", link, customer_id=now)
+    said = say(
+        "The customer {before} was merged into {now}. Read that one, then make your change there.",
+        before=old_id,
+        now=now,
+    )
+    return answer(request, 410, said, link, customer_id=now)

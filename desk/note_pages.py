@@ -12,6 +12,7 @@ from fastapi.responses import JSONResponse, RedirectResponse, Response
 from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy.orm import Session as Records
 
+from config.sentences import say
 from desk import shapes
 from desk.bounds import After, Id, Limit
 from desk.calls import customer_of_call
@@ -115,7 +116,7 @@ async def add(
     of = customer_id if call_id is None else await customer_of_call(desk, reader, call_id)
 
     if of is None and call_id and is_simulated(call_id):
-        raise Refused("A note of a simulated call stays with the customer only, and nobody has this number.")
+        raise Refused(say("A note of a simulated call stays with the customer only, and nobody has this number."))
 
     def write(records: Records) -> tuple[Note, bool]:
         if of is not None:
@@ -133,7 +134,7 @@ async def add(
 
 def _expect(records: Records, customer_id: int) -> None:
     if customer(records, customer_id) is None:
-        raise NotFound("There is no such customer. The card may have been deleted.")
+        raise NotFound(say("There is no such customer. The card may have been deleted."))
 
 
 def _told(written: tuple[Note, bool]) -> JSONResponse:

@@ -29,6 +29,7 @@ from desk.languages import Language, asked_for, language
 from desk.layouts import Layouts
 from desk.parts import DeskParts
 from desk.people import ROLE_NAMES, Reader
+from desk.problems import TITLES
 from desk.services import services_of
 from desk.sessions import Session
 from desk.tab_names import TabNames
@@ -81,6 +82,7 @@ class Pages:
             "exactly": lambda when: formats.exactly(_moment(when), self._zone),
             "after": formats.after,
             "day": lambda when: formats.day(_moment(when), self._zone, self._today()),
+            "whole_day": formats.whole_day,
             "iso": lambda when: formats.rfc3339(_moment(when)),
             "ms": lambda when: int(_moment(when).timestamp() * 1000),
             "figure": formats.figure,
@@ -155,7 +157,9 @@ class Pages:
         }
 
     def error(self, request: Request, status: int, detail: str, headers: dict[str, str] | None = None) -> HTMLResponse:
-        return self.plain(request, "error.html", status, headers, title=HTTPStatus(status).phrase, detail=detail)
+        return self.plain(
+            request, "error.html", status, headers, title=TITLES.get(status) or HTTPStatus(status).phrase, detail=detail
+        )
 
     def _today(self) -> date:
         return self._clock().astimezone(self._zone).date()

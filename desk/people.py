@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from config.sentences import say
+from config.sentences import listed, say
 from lookup.notices import LiveCall, RungPhone
 
 ROLE_NAMES = {"agent": say("agent"), "supervisor": say("supervisor"), "administrator": say("administrator")}
@@ -54,11 +54,11 @@ class Directory:
 
     def called(self, node: str, endpoint: str) -> str:
         """What to call whoever sits at a phone: their names, or "phone 104" when it is nobody's."""
-        return self._named(self.people(node, endpoint)) or f"phone {endpoint}"
+        return self._named(self.people(node, endpoint)) or say("phone {endpoint}", endpoint=endpoint)
 
     def called_in(self, call: LiveCall, phone: RungPhone) -> str:
         """The same, of a phone in this call."""
-        return self._named(self.rung(call, phone)) or f"phone {phone.endpoint}"
+        return self._named(self.rung(call, phone)) or say("phone {endpoint}", endpoint=phone.endpoint)
 
     def _named(self, users: Iterable[int]) -> str:
         return join(sorted(self.names[user] for user in users if user in self.names))
@@ -67,4 +67,4 @@ class Directory:
 def join(names: Iterable[str]) -> str:
     """ "Dara", "Dara and Mony", "Dara, Mony and Sok"."""
     *first, last = [*names] or [""]
-    return f"{', '.join(first)} and {last}" if first else last
+    return say("{names} and {name}", names=listed(first), name=last) if first else last

@@ -10,6 +10,7 @@ from __future__ import annotations
 from fastapi import APIRouter, Request
 from fastapi.responses import FileResponse, PlainTextResponse, Response
 
+from config.sentences import say
 from desk import vcard
 from desk.services import Desk, Services
 from desk.sessions import SignedIn
@@ -24,7 +25,7 @@ from records.tables import Customer
 router = APIRouter(include_in_schema=False)
 
 SCREEN, PHONE = SIZES
-REFUSED = "This address is wrong or no longer valid. The next call brings a new one.\n"
+REFUSED = say("This address is wrong or no longer valid. The next call brings a new one.")
 
 
 @router.get("/c/{token}")
@@ -32,29 +33,29 @@ async def card(request: Request, desk: Desk, token: str) -> Response:
     """The card on a phone's small screen."""
     link, customer = await _allowed(desk, token, "card")
     if link is None or customer is None:
-        return PlainTextResponse(REFUSED, 404)
+        return _refused(request, desk)
     photo = make(desk.parts.secret, "photo", customer.id, link.call_id, link.expires_at) if customer.photo else ""
     return desk.pages.plain(request, "phone_card.html", customer=customer, photo=photo, sees=_sees(desk))
 
 
 @router.get("/p/{token}.jpg")
-async def photo(desk: Desk, token: str) -> Response:
+async def photo(request: Request, desk: Desk, token: str) -> Response:
     _, customer = await _allowed(desk, token, "photo")
-    return _picture(desk, customer.photo if customer else "", PHONE)
+    return _picture(request, desk, customer.photo if customer else "", PHONE)
 
 
 @router.get("/v/{token}.vcf")
-async def contact(desk: Desk, token: str) -> Response:
+async def contact(request: Request, desk: Desk, token: str) -> Response:
     _, customer = await _allowed(desk, token, "vcard")
     if customer is None:
-        return PlainTextResponse(REFUSED, 404)
+        return _refused(request, desk)
     return Response(vcard.of(customer, _sees(desk)), media_type="text/vcard; charset=utf-8")
 
 
 @router.get("/photos/{name}")
-async def photo_for_the_desk(desk: Desk, session: SignedIn, name: str) -> Response:
+async def photo_for_the_desk(request: Request, desk: Desk, session: SignedIn, name: str) -> Response:
     """A picture on our own pages. Its name is its content's hash, so it may be kept."""
-    response = _picture(desk, name, SCREEN)
+    response = _picture(request, desk, name, SCREEN)
     if response.status_code == 200:
         response.headers["Cache-Control"] = "private, max-age=31536000, immutable"
     return response
@@ -77,8 +78,12 @@ async def _allowed(desk: Services, token: str, kind: Kind) -> tuple[Link | None,
     return link, found
 
 
-def _picture(desk: Services, name: str, side: int) -> Response:
+def _picture(request: Request, desk: Services, name: str, side: int) -> Response:
     try:
         return FileResponse(photo_path(desk.parts.settings.data_dir, name, side), media_type="image/jpeg")
     except NotFound:
-        return PlainTextResponse(REFUSED, 404)
+        return _refused(request, desk)
+
+
+def _refused(request: Request, desk: Services) -> Response:
+    return PlainTextResponse(f"{desk.pages.spoken_to(request).put(REFUSED)}\n", 404)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from config.sentences import say
 from records.errors import Refused
 from records.sealing import SteadySeal
 
@@ -72,4 +73,4 @@ class TabNames:
                 return f"/calls/{rest}"
             case "list" | "new":
                 return self._seal.open(rest, str(user_id))
-        raise Refused("This is no tab.")
+        raise Refused(say("This is no tab."))

@@ -10,12 +10,13 @@ from dataclasses import dataclass
 from typing import Annotated, Any
 from urllib.parse import parse_qsl, urlsplit
 
-from fastapi import APIRouter, HTTPException
+from fastapi import APIRouter, HTTPException, Request
 from fastapi.responses import RedirectResponse, Response
 from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy import select
 from sqlalchemy.orm import Session as Records
 
+from config.sentences import listed, say
 from desk import formats, tasks
 from desk.calls import seen_call
 from desk.finding import asked, choices
@@ -31,12 +32,13 @@ pages = APIRouter(include_in_schema=False)
 
 MOST = 40
 GONE = {
-    "customer": "The customer of a tab was deleted; the tab is closed.",
-    "call": "The call of a tab is no longer yours to see; the tab is closed.",
-    "task": "The task of a tab is no longer there; the tab is closed.",
+    "customer": say("The customer of a tab was deleted; the tab is closed."),
+    "call": say("The call of a tab is no longer yours to see; the tab is closed."),
+    "task": say("The task of a tab is no longer there; the tab is closed."),
     "list": "",  # sealed with a secret of before: nothing is known of it
     "new": "",
 }
+_LISTS_OF_TASKS = {"others": say("Others’ tasks"), "done": say("Tasks that are done")}
 
 
 class Kept(BaseModel):
@@ -65,7 +67,7 @@ class Titles:
 
 
 @pages.post("/pieces/tabs")
-async def titles(desk: Desk, session: SignedIn, wanted: Asked) -> dict[str, Any]:
+async def titles(request: Request, desk: Desk, session: SignedIn, wanted: Asked) -> dict[str, Any]:
     """What stands on these tabs, in their order; `gone` with a sentence for one that leads nowhere any more."""
     reader, names = session.reader, desk.pages.tabs
     found: list[tuple[Tab, str]] = []
@@ -78,7 +80,9 @@ async def titles(desk: Desk, session: SignedIn, wanted: Asked) -> dict[str, Any]
     directory = await desk.people.directory()
     real = [tab for tab, address in found if address]
     known = await desk.store.read(lambda records: _known(records, desk, reader, directory, real))
-    return {"tabs": [_told(desk, reader, directory, known, tab, address) for tab, address in found]}
+    put = desk.pages.spoken_to(request, reader).put
+    told = (_told(desk, reader, directory, known, tab, address) for tab, address in found)
+    return {"tabs": [{name: put(value) for name, value in one.items()} for one in told]}
 
 
 @pages.get("/tabs/{key}")
@@ -87,7 +91,7 @@ async def go(desk: Desk, session: SignedIn, key: str) -> Response:
     try:
         return RedirectResponse(desk.pages.tabs.address(session.reader.user_id, Tab(key)), 303)
     except Refused as refused:
-        raise NotFound("This tab leads nowhere any more; close it.") from refused
+        raise NotFound(say("This tab leads nowhere any more; close it.")) from refused
 
 
 def _known(records: Records, desk: Services, reader: Reader, directory: Directory, tabs: Sequence[Tab]) -> Titles:
@@ -127,16 +131,16 @@ def _title(desk: Services, reader: Reader, directory: Directory, known: Titles, 
         case "call":
             return _of_call(desk, known.calls[rest]) if rest in known.calls else ""
         case "new":
-            return "New customer"
+            return say("New customer")
         case _:
             return _of_list(desk, reader, directory, known, address)
 
 
 def _of_call(desk: Services, call: CallRow) -> str:
     """Who it was with, and when."""
-    number = formats.number(call.caller_number) if call.caller_number else "Number withheld"
+    number = formats.number(call.caller_number) if call.caller_number else say("Number withheld")
     who = call.customer.name if call.customer else call.shown_name or number
-    return f"{who}, {formats.clock(call.started_at, desk.zone)}"
+    return say("{who}, {time}", who=who, time=formats.clock(call.started_at, desk.zone))
 
 
 def _of_list(desk: Services, reader: Reader, directory: Directory, known: Titles, address: str) -> str:
@@ -145,14 +149,14 @@ def _of_list(desk: Services, reader: Reader, directory: Directory, known: Titles
     match parts.path:
         case "/calls":
             day = said.get("day", "")
-            return f"Calls of {day}" if day else "Calls"
+            return say("Calls of {day}", day=day) if day else say("Calls")
         case "/tasks":
-            return {"others": "Others’ tasks", "done": "Tasks that are done"}.get(said.get("of", ""), "Tasks")
+            return _LISTS_OF_TASKS.get(said.get("of", ""), say("Tasks"))
         case "/customers":
             return _of_customers(desk, reader, directory, known, said)
         case path:
             last = path.removeprefix("/reports").strip("/").replace("-", " ").replace("/", ", ")
-            return f"Report: {last}" if last else "Reports"
+            return say("Report: {name}", name=last) if last else say("Reports")
 
 
 def _of_customers(desk: Services, reader: Reader, directory: Directory, known: Titles, said: Mapping[str, str]) -> str:
@@ -160,7 +164,7 @@ def _of_customers(desk: Services, reader: Reader, directory: Directory, known: T
     try:
         wanted = asked(desk, reader, said)
     except (HTTPException, RecordsError):
-        return "Customers"  # by something that this reader may not filter by any more
+        return say("Customers")  # by something that this reader may not filter by any more
     if name := known.views.get(wanted.address):
         return name
     texts = [
@@ -169,4 +173,4 @@ def _of_customers(desk: Services, reader: Reader, directory: Directory, known: T
         if one.value
     ]
     parts = [part for part in (wanted.typed, *texts) if part]
-    return f"Customers: {', '.join(parts)}" if parts else "Customers"
+    return say("Customers: {what}", what=listed(parts)) if parts else say("Customers")

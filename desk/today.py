@@ -46,7 +46,7 @@ async def first_page(request: Request, desk: Desk, session: SignedIn) -> Respons
         "desk.html",
         phones=sorted(directory.phones_of(session.reader.user_id)),
         walk=today["figures"] is not None and await is_offered(desk, session.reader),
-        greeting=greeting(desk.parts.clock().astimezone(desk.zone)),
+        part_of_day=part_of_day(desk.parts.clock().astimezone(desk.zone)),
         **today,
     )
 
@@ -58,12 +58,13 @@ async def today_again(request: Request, desk: Desk, session: SignedIn) -> HTMLRe
     return desk.pages.part(request, session, "today.html", reader=session.reader, **values)
 
 
-def greeting(local: datetime) -> str:
+def part_of_day(local: datetime) -> str:
+    """morning | afternoon | evening | night, by which one is greeted."""
     if 5 <= local.hour < 12:
-        return "Good morning"
+        return "morning"
     if 12 <= local.hour < 18:
-        return "Good afternoon"
-    return "Good evening" if local.hour >= 18 else "Hello"
+        return "afternoon"
+    return "evening" if local.hour >= 18 else "night"
 
 
 def figures(rows: Sequence[CallRow], user_id: int) -> Figures:

@@ -13,7 +13,7 @@ from itertools import groupby
 from typing import Any, Literal
 
 from config.card_fields import BUILT_IN
-from config.sentences import say
+from config.sentences import counted, say
 from desk import formats
 from desk.layout import Layout, Placed
 from desk.people import Directory, Reader, join
@@ -215,10 +215,10 @@ class CallView:
         if self.customer:
             return self.customer.name
         if self.answer == "withheld":
-            return "Number withheld"
+            return say("Number withheld")
         if self.expected > 1:
-            return f"{self.expected} customers share this number"
-        return self.number.text if self.number else "No number"
+            return counted("{n} customer shares this number", "{n} customers share this number", self.expected)
+        return self.number.text if self.number else say("No number")
 
 
 @dataclass(frozen=True, slots=True)
@@ -452,8 +452,8 @@ def _with_whom(call: LiveCall, directory: Directory) -> str:
 
 def _unnamed(call: LiveCall) -> str:
     if call.answer == "withheld":
-        return "number withheld"
-    return formats.number(call.customer_number) or "no number"
+        return say("number withheld")
+    return formats.number(call.customer_number) or say("no number")
 
 
 def _money(money: Money) -> MoneyView:

@@ -6,6 +6,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from desk import formats
+from desk.languages import language
 
 PHNOM_PENH = ZoneInfo("Asia/Phnom_Penh")
 
@@ -78,6 +79,12 @@ def test_clock_and_day_are_those_of_the_company() -> None:
     assert formats.day(late, PHNOM_PENH, date(2026, 3, 14)) == "tomorrow"
     assert formats.day(late, PHNOM_PENH, date(2026, 9, 1)) == "15 Mar"
     assert formats.day(late, PHNOM_PENH, date(2027, 9, 1)) == "15 Mar 2026"
+
+
+def test_a_whole_day_has_its_weekday_and_is_written_as_the_language_does() -> None:
+    day = formats.whole_day(date(2026, 3, 14))
+    assert day == "Saturday, 14 March 2026"
+    assert language("de").put(day) == "Samstag, 14. März 2026"
 
 
 def test_api_times_are_utc_with_z() -> None:
