@@ -6,26 +6,52 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import get_args
+from functools import reduce
 
 from config.card_fields import BUILT_IN, ROLES, Field, FieldType, is_editable, is_kept, is_maskable, label_of
 from config.card_said import FieldSaid, Given, Said, over, whole
+from config.sentences import say
 
-TYPES: tuple[FieldType, ...] = get_args(FieldType)
-SIGHTS = ("all", "masked", "no")
-CALLED = {
-    "label": "its label",
-    "type": "its type",
-    "default": "its default",
-    "choices": "its choices",
-    "roles": "who sees it",
-    "masked": "from whom it is masked",
-    "edits": "who may change its values",
+TYPES: Mapping[FieldType, str] = {
+    "text": say("text"),
+    "number": say("number"),
+    "money": say("money"),
+    "date": say("date"),
+    "yes/no": say("yes/no"),
+    "link": say("link"),
+    "choice": say("choice"),
 }
-UNNAMED = {"company": "Company", "note": "Note"}
+"""The types of a field, and what they are called."""
+
+SIGHTS = ("all", "masked", "no")
+CALLED: Mapping[str, str] = {
+    "label": say("its label"),
+    "type": say("its type"),
+    "default": say("its default"),
+    "choices": say("its choices"),
+    "roles": say("who sees it"),
+    "masked": say("from whom it is masked"),
+    "edits": say("who may change its values"),
+}
+UNNAMED: Mapping[str, str] = {"company": say("Company"), "note": say("Note")}
 """What the built-in fields are called here that stand on a card without a label."""
+
+
+@dataclass(frozen=True, slots=True)
+class Role:
+    """What a role is called, one person of it and several."""
+
+    one: str
+    many: str
+
+
+CALLED_ROLES: Mapping[str, Role] = {
+    "agent": Role(say("Agent"), say("agents")),
+    "supervisor": Role(say("Supervisor"), say("supervisors")),
+    "administrator": Role(say("Administrator"), say("administrators")),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,34 +79,41 @@ class Row:
         return is_maskable(self.name)
 
     @property
-    def summary(self) -> str:
-        """Who sees it, in a few words."""
+    def summary(self) -> list[str]:
+        """Who does not see all of it, in a few words."""
         sees = self.sees
-        if all(sight == "all" for sight in sees.values()):
-            return ""
         if all(sight == "no" for sight in sees.values()):
-            return "on no card"
-        words = {"masked": "masked from", "no": "not for"}
-        return ", ".join(
-            f"{words[sight]} {' and '.join(f'{role}s' for role in ROLES if sees[role] == sight)}"
-            for sight in ("masked", "no")
-            if sight in sees.values()
-        )
+            return [say("on no card")]
+        masked, no = ([CALLED_ROLES[role].many for role in ROLES if sees[role] == sight] for sight in ("masked", "no"))
+        found: list[str] = []
+        if masked:
+            found.append(say("masked from {roles}", roles=reduce(_and, masked)))
+        if no:
+            found.append(say("not for {roles}", roles=reduce(_and, no)))
+        return found
 
 
 def rows(file: Mapping[str, Field], given: Sequence[Given], errors: Mapping[str, str]) -> list[Row]:
     """Of two that are called the same each says its name too."""
     found = [_row(file, one, errors.get(one.name, "")) for one in given]
     often = Counter(row.title for row in found)
-    return [replace(row, title=f"{row.title} ({row.name})") if often[row.title] > 1 else row for row in found]
+    return [
+        replace(row, title=say("{title} ({name})", title=row.title, name=row.name)) if often[row.title] > 1 else row
+        for row in found
+    ]
 
 
-def read_form(sent: Iterable[tuple[str, str]], file: Mapping[str, Field]) -> list[Given]:
-    """The fields in the order in which they stand in the form; a name that cannot be one is left out."""
+def read_form(
+    sent: Iterable[tuple[str, str]], file: Mapping[str, Field], put: Callable[[str], str] = str
+) -> list[Given]:
+    """The fields in the order in which they stand in the form; a name that cannot be one is left out.
+
+    `put`: into the language of the form. A built-in label that nobody touched is taken as what it is in every language.
+    """
     pairs = list(sent)
     typed = dict(pairs)
     names = [value for key, value in pairs if key == "name" and re.fullmatch(r"[a-z][a-z0-9_]{0,59}", value)]
-    return [Given(name, _typed(name, typed, file.get(name, Field()))) for name in dict.fromkeys(names)]
+    return [Given(name, _typed(name, typed, file.get(name, Field()), put)) for name in dict.fromkeys(names)]
 
 
 def pressed(given: Sequence[Given], file: Mapping[str, Field], button: str) -> list[Given]:
@@ -106,26 +139,34 @@ def added(given: Sequence[Given], label: str, kind: str) -> list[Given]:
     base = re.sub(r"[^a-z0-9]+", "_", label.casefold()).strip("_")[:40]
     base = base if re.match("[a-z]", base) else "field"
     name = next(name for name in (base, *(f"{base}_{at}" for at in range(2, 1000))) if name not in taken)
-    as_type = next((one for one in TYPES if one == kind), TYPES[0])
+    as_type = next((one for one in TYPES if one == kind), Field().type)
     return [*given, Given(name, replace(whole(name, Field(type=as_type)), label=label))]
 
 
 def changes(file: Mapping[str, Field], before: Said, after: Said) -> list[str]:
     """What is other after than before, a short text each."""
     was, now = over(file, before), over(file, after)
-    found = []
+    found: list[str] = []
     for name in {**before.fields, **after.fields}:
         called = label_of(name, now.get(name) or was.get(name) or Field()) or UNNAMED.get(name, name)
         own = name not in file and name not in BUILT_IN
         if own and name not in before.fields:
-            found.append(f"{called}: new")
+            found.append(say("{field}: new", field=called))
         elif own and name not in after.fields:
-            found.append(f"{called}: taken away")
+            found.append(say("{field}: taken away", field=called))
         else:
             old, new = (of.get(name, FieldSaid()) for of in (before.fields, after.fields))
             if keys := [words for key, words in CALLED.items() if getattr(old, key) != getattr(new, key)]:
-                found.append(f"{called}: {', '.join(keys)}")
-    return [*found, "the order"] if before.order != after.order else found
+                found.append(say("{field}: {what}", field=called, what=reduce(_comma, keys)))
+    return [*found, say("the order")] if before.order != after.order else found
+
+
+def _and(some: str, more: str) -> str:
+    return say("{some} and {more}", some=some, more=more)
+
+
+def _comma(before: str, last: str) -> str:
+    return say("{before}, {last}", before=before, last=last)
 
 
 def _row(file: Mapping[str, Field], one: Given, problem: str) -> Row:
@@ -149,14 +190,15 @@ def _same(said: FieldSaid, other: FieldSaid) -> bool:
     return alike and all(value == getattr(other, key) for key, value in rest.items())
 
 
-def _typed(name: str, typed: Mapping[str, str], base: Field) -> FieldSaid:
+def _typed(name: str, typed: Mapping[str, str], base: Field, put: Callable[[str], str]) -> FieldSaid:
     built_in = name in BUILT_IN
     sees = {role: typed.get(f"sees.{name}.{role}", "all") for role in ROLES}
     kept = is_kept(name, base)
     lines = [line.strip() for line in typed.get(f"choices.{name}", "").splitlines()]
     kind = next((one for one in TYPES if one == typed.get(f"type.{name}")), base.type)
+    label, usual = typed.get(f"label.{name}", "").strip(), label_of(name, base)
     return FieldSaid(
-        label=typed.get(f"label.{name}", "").strip(),
+        label=usual if label == put(usual) else label,
         type=None if built_in else kind,
         default=None if built_in else typed.get(f"default.{name}", "").strip(),
         choices=tuple(line for line in lines if line and kind == "choice") if kept else None,

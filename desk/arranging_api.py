@@ -9,19 +9,20 @@ from __future__ import annotations
 from typing import Annotated, Any
 
 import msgspec
-from fastapi import APIRouter, Depends, HTTPException
-from fastapi.responses import JSONResponse
+from fastapi import APIRouter, Depends, HTTPException, Request
+from fastapi.responses import JSONResponse, Response
 from pydantic import BaseModel, ConfigDict
 from pydantic import Field as Described
 
 from config.card_fields import BUILT_IN, FieldType, Role
 from config.card_said import FieldSaid, Given, Said, given_of, said_by
+from config.sentences import say
 from desk import arranging, described, shapes
-from desk.arranging_pages import NOT_YOURS, say
+from desk.arranging_pages import NOT_YOURS, arrange
 from desk.bounds import IfMatch
 from desk.formats import is_version, rfc3339
 from desk.people import Reader
-from desk.problems import problem
+from desk.problems import answer
 from desk.services import Desk, Services
 from desk.sessions import TheReader
 from desk.views import sight
@@ -79,19 +80,21 @@ async def layout_json(desk: Desk, reader: Administrator) -> JSONResponse:
 
 
 @api.put("", response_model=shapes.CardLayout, responses=described.TAGGED)
-async def put_layout(desk: Desk, reader: Administrator, layout: CardLayout, if_match: IfMatch = "") -> JSONResponse:
+async def put_layout(
+    request: Request, desk: Desk, reader: Administrator, layout: CardLayout, if_match: IfMatch = ""
+) -> Response:
     """The card is to be so. It holds at once, for every page, event and answer."""
     version = _version(if_match)
     said, errors = said_by(desk.layouts.file, [one.given() for one in layout.fields])
     if errors:
         raise Unfit(errors)
-    return await _say(desk, reader, said, version)
+    return await _arrange(request, desk, reader, said, version)
 
 
 @api.delete("", response_model=shapes.CardLayout, responses=described.TAGGED)
-async def back_to_settings(desk: Desk, reader: Administrator, if_match: IfMatch = "") -> JSONResponse:
+async def back_to_settings(request: Request, desk: Desk, reader: Administrator, if_match: IfMatch = "") -> Response:
     """Back to what the settings say; fields that were made here are taken away, and their values stay."""
-    return await _say(desk, reader, Said(), _version(if_match))
+    return await _arrange(request, desk, reader, Said(), _version(if_match))
 
 
 @api.get("/history", response_model=shapes.CardChanges)
@@ -105,12 +108,12 @@ async def history(desk: Desk, reader: Administrator) -> dict[str, Any]:
     return {"items": items}
 
 
-async def _say(desk: Services, reader: Reader, said: Said, version: int) -> JSONResponse:
+async def _arrange(request: Request, desk: Services, reader: Reader, said: Said, version: int) -> Response:
     try:
-        await say(desk, said, version, reader)
+        await arrange(desk, said, version, reader)
     except Conflict as conflict:
         now, _ = await desk.store.read(layout_said)
-        return problem(412, str(conflict), {"ETag": f'"{now}"'}, version=now)
+        return answer(request, 412, str(conflict), {"ETag": f'"{now}"'}, version=now)
     return await _told(desk)
 
 
@@ -128,5 +131,5 @@ async def _told(desk: Services) -> JSONResponse:
 def _version(if_match: str) -> int:
     version = if_match.strip().removeprefix("W/").strip('"')
     if not is_version(version):
-        raise HTTPException(428, "Give the ETag of the layout as If-Match, so that nobody's change is lost.")
+        raise HTTPException(428, say("Give the ETag of the layout as If-Match, so that nobody's change is lost."))
     return int(version)

@@ -17,6 +17,7 @@ from sqlalchemy.orm import Session as Records
 
 from config.card_fields import ROLES, Field
 from config.card_said import Given, Said, given_of, said_by, together
+from config.sentences import say
 from desk import arranging
 from desk.card_sample import NOBODY, card_of, sample, sample_answers
 from desk.formats import is_version
@@ -33,7 +34,7 @@ from records.tables import CardLayout, Customer
 
 pages = APIRouter(include_in_schema=False)
 
-NOT_YOURS = "Which fields a card has is for administrators to say."
+NOT_YOURS = say("Which fields a card has is for administrators to say.")
 SHOWN = 20
 OFFERED = 8
 """Customers to choose from for the preview."""
@@ -78,26 +79,31 @@ async def page(request: Request, desk: Desk, session: Administrator, saved: str 
 
 @pages.post("/card-fields")
 async def press(request: Request, desk: Desk, session: Administrator) -> Response:
-    sent, file = await _sent(request, desk), desk.layouts.file
+    sent, file = await _sent(request, desk, session), desk.layouts.file
     if sent.button in ("save", "file"):
         return await _save(request, desk, session, sent)
     given: Sequence[Given] = arranging.pressed(sent.given, file, sent.button)
     if sent.button == "add" and sent.label:
         given = arranging.added(given, sent.label, sent.kind)
     # On the way nothing is wrong yet, but for what was just asked for.
-    said = "Write what the new field is called." if sent.button == "add" and not sent.label else ""
+    said = say("Write what the new field is called.") if sent.button == "add" and not sent.label else ""
     return await _page(request, desk, session, given, sent.version, customer=sent.customer, said=said, unsaved=True)
 
 
 @pages.post("/card-fields/preview")
 async def preview(request: Request, desk: Desk, session: Administrator) -> HTMLResponse:
     """The cards alone, for our own script."""
-    sent = await _sent(request, desk)
+    sent = await _sent(request, desk, session)
     said, errors = said_by(desk.layouts.file, sent.given)
     known = await desk.store.read(lambda records: _known(records, sent.customer))
     cards = await _cards(desk, session.reader, desk.layouts.of(said), known.shown)
     return desk.pages.part(
-        request, session, "card_preview.html", previewed=cards, problems=_problems(desk, sent, errors)
+        request,
+        session,
+        "card_preview.html",
+        previewed=cards,
+        roles=arranging.CALLED_ROLES,
+        problems=_problems(desk, sent, errors),
     )
 
 
@@ -107,7 +113,7 @@ async def _save(request: Request, desk: Services, session: Session, sent: Sent) 
     if errors:
         return await _page(request, desk, session, sent.given, sent.version, 422, errors, customer=sent.customer)
     try:
-        await say(desk, said, sent.version, session.reader)
+        await arrange(desk, said, sent.version, session.reader)
     except Conflict:
         base, (version, theirs) = await desk.store.read(
             lambda records: (said_at(records, sent.version), layout_said(records))
@@ -121,7 +127,7 @@ async def _save(request: Request, desk: Services, session: Session, sent: Sent) 
     return RedirectResponse("/card-fields?saved=yes", 303)
 
 
-async def say(desk: Services, said: Said, version: int, reader: Reader) -> int:
+async def arrange(desk: Services, said: Said, version: int, reader: Reader) -> int:
     """From now on, here and a moment later in every other process. Raises Conflict."""
     now = await desk.store.write(lambda records: say_layout(records, said, version, reader.user_id))
     if await desk.layouts.refresh():
@@ -129,16 +135,16 @@ async def say(desk: Services, said: Said, version: int, reader: Reader) -> int:
     return now
 
 
-async def _sent(request: Request, desk: Services) -> Sent:
+async def _sent(request: Request, desk: Services, session: Session) -> Sent:
     """Raises Refused for a form that is not ours."""
     async with request.form(max_files=0, max_fields=5000) as form:
         pairs = [(name, value) for name, value in form.multi_items() if isinstance(value, str)]
     typed = dict(pairs)
     version, customer = typed.get("version", ""), typed.get("customer", "")
     if not is_version(version):
-        raise Refused("The form was sent without its version; open it again.")
+        raise Refused(say("The form was sent without its version; open it again."))
     return Sent(
-        arranging.read_form(pairs, desk.layouts.file),
+        arranging.read_form(pairs, desk.layouts.file, desk.pages.spoken_to(request, session.reader).put),
         int(version),
         int(customer) if customer.isdecimal() and len(customer) < 10 else NOBODY,
         typed.get("do", "preview"),
@@ -175,11 +181,11 @@ async def _page(
         "card_fields.html",
         status,
         rows=rows,
-        roles=ROLES,
+        roles=arranging.CALLED_ROLES,
         types=arranging.TYPES,
         version=version,
         said=said,
-        elsewhere=[f"{name}: {text}" for name, text in errors.items() if name not in shown],
+        elsewhere=[say("{field}: {what}", field=name, what=text) for name, text in errors.items() if name not in shown],
         failed=bool(errors),
         saved=saved,
         unsaved=unsaved or bool(errors) or bool(meanwhile),
@@ -234,4 +240,4 @@ def _history(file: Mapping[str, Field], rows: Sequence[CardLayout]) -> list[dict
 
 def _problems(desk: Services, sent: Sent, errors: Mapping[str, str]) -> list[str]:
     titles = {row.name: row.title for row in arranging.rows(desk.layouts.file, sent.given, errors)}
-    return [f"{titles.get(name, name)}: {text}" for name, text in errors.items()]
+    return [say("{field}: {what}", field=titles.get(name, name), what=text) for name, text in errors.items()]

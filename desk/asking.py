@@ -7,11 +7,12 @@ from __future__ import annotations
 
 from fastapi import HTTPException
 
+from config.sentences import say
 from desk.people import Reader
 from desk.services import Services
 from desk.views import phones_of
 
-NOT_TOLD = "Your role is told whose a number is only while it calls you."
+NOT_TOLD = say("Your role is told whose a number is only while it calls you.")
 
 
 async def may_ask(desk: Services, reader: Reader, number: str) -> bool:

@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 import orjson
 
+from config.sentences import say
 from desk.formats import is_version
 from records.editing import MOST_LINES, Line
 from records.errors import Refused
@@ -87,7 +88,7 @@ def read_form(sent: Iterable[tuple[str, Any]]) -> Form:
     texts = {name: value for name, value in sent if isinstance(value, str)}
     version, was = texts.pop("version", ""), _unpacked(texts.pop("was", ""))
     if not is_version(version) or was is None:
-        raise Refused("The form was sent without what it was made from; open it again.")
+        raise Refused(say("The form was sent without what it was made from; open it again."))
     lines: dict[int, dict[str, str]] = {}
     values: dict[str, str] = {}
     for name, value in texts.items():
@@ -130,4 +131,5 @@ def _by_row(shown: Shown) -> dict[tuple[str, str, str], Line]:
 def _as_text(line: Line | None) -> str:
     if line is None:
         return ""
-    return line.number + (f" ext. {line.ext}" if line.ext else "") + (f" ({line.label})" if line.label else "")
+    number = say("{number} ext. {ext}", number=line.number, ext=line.ext) if line.ext else line.number
+    return say("{number} ({label})", number=number, label=line.label) if line.label else number

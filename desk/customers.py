@@ -10,6 +10,7 @@ from fastapi import APIRouter, Request
 from fastapi.responses import RedirectResponse, Response
 from sqlalchemy.orm import Session
 
+from config.sentences import say
 from desk import described, shapes
 from desk.asking import may_ask
 from desk.bounds import Id
@@ -103,7 +104,7 @@ def whole(session: Session, customer_id: int) -> CustomerPage:
     """The customer with all that the card page shows. Raises NotFound."""
     page = customer_page(session, customer_id, calls=CALLS_SHOWN)
     if page is None:
-        raise NotFound("There is no such customer. The card may have been deleted.")
+        raise NotFound(say("There is no such customer. The card may have been deleted."))
     return page
 
 

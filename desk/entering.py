@@ -18,6 +18,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session as Records
 from starlette.datastructures import UploadFile
 
+from config.sentences import say
 from desk import formats
 from desk.changed import tell
 from desk.customer_form import Form, Overtaken, Shown, overtaken, read_form
@@ -37,15 +38,15 @@ from records.touched import Touched
 pages = APIRouter(include_in_schema=False)
 
 LABELS = {
-    "name": "Name",
-    "company": "Company",
-    "email": "E-mail",
-    "address": "Address",
-    "debt": "Owes",
-    "manager_id": "Manager",
-    "note": "Note",
-    "numbers": "Numbers",
-    "photo": "Picture",
+    "name": say("Name"),
+    "company": say("Company"),
+    "email": say("E-mail"),
+    "address": say("Address"),
+    "debt": say("Owes"),
+    "manager_id": say("Manager"),
+    "note": say("Note"),
+    "numbers": say("Numbers"),
+    "photo": say("Picture"),
 }
 PLACED = {"manager_id": "manager"}
 """Under which name a value stands among the fields of a card, where that is another."""
@@ -144,7 +145,7 @@ async def save(request: Request, desk: Desk, session: SignedIn, customer_id: int
     except Refused as refused:
         found = await desk.store.read(lambda records: one(records, customer_id))
         page = (request, desk, session, found, form.typed, form.was, form.version)
-        return await _form(*page, 422, said=sentence(str(refused)))
+        return await _form(*page, 422, said=str(refused))
     return RedirectResponse(f"/customers/{customer_id}", 303)
 
 
@@ -178,7 +179,7 @@ async def _sent(request: Request, desk: Services) -> tuple[Form, dict[str, str]]
             elif values.get("photo", "") not in ("", form.was.values.get("photo")):
                 photo_path(desk.parts.settings.data_dir, values["photo"])
         except (Refused, NotFound) as exc:
-            errors["photo"] = sentence(str(exc))
+            errors["photo"] = str(exc)
             values["photo"] = form.was.values.get("photo", "")
     return Form(Shown(values, form.typed.lines), form.was, form.version), errors
 
@@ -187,16 +188,12 @@ def one(records: Records, customer_id: int) -> Customer:
     """Raises NotFound."""
     found = customer(records, customer_id)
     if found is None:
-        raise NotFound("There is no such customer. The card may have been deleted.")
+        raise NotFound(say("There is no such customer. The card may have been deleted."))
     return found
 
 
 def _shown(of: Customer, rules: Rules) -> Shown:
     return Shown(as_given(of, rules), lines_of(of) if "numbers" in rules.names else ())
-
-
-def sentence(text: str) -> str:
-    return f"{text[:1].upper()}{text[1:]}" + ("" if text.endswith(".") else ".")
 
 
 async def _form(
@@ -237,7 +234,9 @@ async def _form(
         was=was.packed(),
         version=version,
         errors=defaultdict(str, errors or {}),
-        elsewhere=[f"{name}: {said}" for name, said in (errors or {}).items() if name not in shown],
+        elsewhere=[
+            say("{field}: {what}", field=name, what=said) for name, said in (errors or {}).items() if name not in shown
+        ],
         said=said,
         meanwhile=[_told(desk, sheet, labels, each) for each in meanwhile],
         people=sheet.people,
@@ -279,7 +278,7 @@ def _told(desk: Services, sheet: Sheet, labels: Mapping[str, str], each: Overtak
     before, now = each.before, each.now
     if each.name == "manager_id":
         names = {str(person.id): person.name for person in sheet.people}
-        before, now = names.get(before, before and "somebody"), names.get(now, now and "somebody")
+        before, now = names.get(before, before and say("somebody")), names.get(now, now and say("somebody"))
     if each.name == "photo":
-        before, now = before and "a picture", now and "another picture"
+        before, now = before and say("a picture"), now and say("another picture")
     return {"name": each.name, "label": labels.get(each.name, each.name), "before": before, "now": now}

@@ -7,11 +7,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Annotated, Any
 
-from fastapi import APIRouter, HTTPException
-from fastapi.responses import JSONResponse
+from fastapi import APIRouter, HTTPException, Request
+from fastapi.responses import JSONResponse, Response
 from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy.orm import Session as Records
 
+from config.sentences import say
 from desk import described, shapes
 from desk.bounds import Id, IfMatch
 from desk.changed import tell
@@ -19,7 +20,7 @@ from desk.customers import customer_facts
 from desk.entering import one, rules_for
 from desk.formats import is_version
 from desk.people import Reader
-from desk.problems import problem
+from desk.problems import answer
 from desk.services import Desk, Services
 from desk.sessions import TheReader
 from records import customers
@@ -75,7 +76,7 @@ def version_of(if_match: str) -> int:
     """The version that a change was made from. Raises HTTPException 428 when it is not said."""
     version = if_match.strip().removeprefix("W/").strip('"')
     if not is_version(version):
-        raise HTTPException(428, "Give the ETag of the customer as If-Match, so that nobody's change is lost.")
+        raise HTTPException(428, say("Give the ETag of the customer as If-Match, so that nobody's change is lost."))
     return int(version)
 
 
@@ -90,8 +91,8 @@ async def enter_one(desk: Desk, reader: TheReader, new: NewCustomer) -> JSONResp
 
 @router.patch("/{customer_id:id}", response_model=shapes.Customer, responses=CHANGED)
 async def change_one(
-    desk: Desk, reader: TheReader, customer_id: Id, new: Given, if_match: IfMatch = ""
-) -> JSONResponse:
+    request: Request, desk: Desk, reader: TheReader, customer_id: Id, new: Given, if_match: IfMatch = ""
+) -> Response:
     """Change what is named of a customer. What a source gives is changed there (422)."""
     rules, given, by_id = rules_for(desk, reader), new.given(), reader.user_id
     version = version_of(if_match)
@@ -99,13 +100,13 @@ async def change_one(
     def write(records: Records, _: Customer) -> Touched:
         return edit(records, customer_id, given, (), rules, by_id, version)[1]
 
-    return await changed(desk, reader, customer_id, version, write)
+    return await changed(request, desk, reader, customer_id, version, write)
 
 
 @router.post("/{customer_id}/numbers", status_code=201, response_model=shapes.Customer, responses=CHANGED)
 async def add_number(
-    desk: Desk, reader: TheReader, customer_id: Id, new: GivenNumber, if_match: IfMatch = ""
-) -> JSONResponse:
+    request: Request, desk: Desk, reader: TheReader, customer_id: Id, new: GivenNumber, if_match: IfMatch = ""
+) -> Response:
     """One more number, or range of numbers. Earlier calls from it that are nobody's are this customer's now."""
     rules, by_id, version = rules_for(desk, reader, is_new=True), reader.user_id, version_of(if_match)
 
@@ -115,33 +116,34 @@ async def add_number(
         except Unfit as unfit:
             raise Unfit({name.replace("numbers.0", "number"): said for name, said in unfit.errors.items()}) from None
 
-    return await changed(desk, reader, customer_id, version, write, 201)
+    return await changed(request, desk, reader, customer_id, version, write, 201)
 
 
 @router.delete("/{customer_id}/numbers/{number_id}", response_model=shapes.Customer, responses=CHANGED)
 async def remove_number(
-    desk: Desk, reader: TheReader, customer_id: Id, number_id: Id, if_match: IfMatch = ""
-) -> JSONResponse:
+    request: Request, desk: Desk, reader: TheReader, customer_id: Id, number_id: Id, if_match: IfMatch = ""
+) -> Response:
     """One number less. Calls that came from it stay this customer's."""
-    return await _without(desk, reader, customer_id, version_of(if_match), number_id, customers.detach_number)
+    return await _without(request, desk, reader, customer_id, version_of(if_match), number_id, customers.detach_number)
 
 
 @router.delete("/{customer_id}/ranges/{range_id}", response_model=shapes.Customer, responses=CHANGED)
 async def remove_range(
-    desk: Desk, reader: TheReader, customer_id: Id, range_id: Id, if_match: IfMatch = ""
-) -> JSONResponse:
+    request: Request, desk: Desk, reader: TheReader, customer_id: Id, range_id: Id, if_match: IfMatch = ""
+) -> Response:
     """One range of numbers less."""
-    return await _without(desk, reader, customer_id, version_of(if_match), range_id, customers.detach_range)
+    return await _without(request, desk, reader, customer_id, version_of(if_match), range_id, customers.detach_range)
 
 
 async def _without(
+    request: Request,
     desk: Services,
     reader: Reader,
     customer_id: int,
     version: int,
     row_id: int,
     detach: Callable[[Records, int, int, int | None], Touched],
-) -> JSONResponse:
+) -> Response:
     if "numbers" not in rules_for(desk, reader).names:
         raise Unfit({"numbers": NOT_YOURS})
 
@@ -149,24 +151,25 @@ async def _without(
         customers.hold(records, found, version)
         return detach(records, customer_id, row_id, reader.user_id)
 
-    return await changed(desk, reader, customer_id, version, write)
+    return await changed(request, desk, reader, customer_id, version, write)
 
 
 async def changed(
+    request: Request,
     desk: Services,
     reader: Reader,
     customer_id: int,
     version: int,
     write: Callable[[Records, Customer], Touched],
     status: int = 200,
-) -> JSONResponse:
+) -> Response:
     try:
         await tell(desk, await desk.store.write(lambda records: write(records, one(records, customer_id))))
     except Conflict as conflict:
         now = await desk.store.read(lambda records: one(records, customer_id))
         if now.version == version:
             raise
-        return problem(412, str(conflict), {"ETag": f'"{now.version}"'}, version=now.version)
+        return answer(request, 412, str(conflict), {"ETag": f'"{now.version}"'}, version=now.version)
     return await _told(desk, reader, customer_id, status)
 
 

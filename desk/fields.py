@@ -14,8 +14,10 @@ from fastapi import APIRouter, Body, HTTPException, Request, Response
 from fastapi.responses import HTMLResponse, JSONResponse, RedirectResponse
 from sqlalchemy.orm import Session as Records
 
+from config.sentences import say
 from desk import described, shapes
 from desk.bounds import Id, IfMatch
+from desk.entering import one
 from desk.formats import is_version
 from desk.layout import Placed
 from desk.people import Reader
@@ -24,8 +26,9 @@ from desk.services import Desk, Services
 from desk.sessions import Session, SignedIn, TheReader
 from desk.views import Answers, FieldView, field_views
 from records.custom import as_typed, given_value
-from records.customers import change_customer, customer
-from records.errors import Conflict, NotFound, Refused, Unfit
+from records.customers import change_customer
+from records.editing import NOT_YOURS
+from records.errors import Conflict, Refused, Unfit
 from records.tables import Customer
 
 pages = APIRouter(include_in_schema=False)
@@ -45,14 +48,14 @@ async def all_own_fields(desk: Services, of: Customer, reader: Reader) -> tuple[
 
 
 def _views(desk: Services, of: Customer, reader: Reader, answers: Answers) -> tuple[FieldView, ...]:
-    placed = [one for one in desk.layout.shown_to(reader.role) if not one.built_in]
+    placed = [each for each in desk.layout.shown_to(reader.role) if not each.built_in]
     return field_views(placed, of.custom, answers, desk.layout.currency, desk.layout.masked_from(reader.role))
 
 
 @pages.get("/pieces/customers/{customer_id}/fields")
 async def late_fields(request: Request, desk: Desk, session: SignedIn, customer_id: int) -> HTMLResponse:
     """The part of the customer's page that queries fill, once they have."""
-    found = await desk.store.read(lambda records: _one(records, customer_id))
+    found = await desk.store.read(lambda records: one(records, customer_id))
     own = await all_own_fields(desk, found, session.reader)
     desk.seen.note(session.reader.user_id, [customer_id], "page")
     may_change = bool(desk.layout.kept_changed_by(session.reader.role))
@@ -61,7 +64,7 @@ async def late_fields(request: Request, desk: Desk, session: SignedIn, customer_
 
 @pages.get("/customers/{customer_id}/fields")
 async def form(request: Request, desk: Desk, session: SignedIn, customer_id: Id) -> Response:
-    found = await desk.store.read(lambda records: _one(records, customer_id))
+    found = await desk.store.read(lambda records: one(records, customer_id))
     desk.seen.note(session.reader.user_id, [customer_id], "page")
     return await _form(request, desk, session, found)
 
@@ -75,16 +78,20 @@ async def save(request: Request, desk: Desk, session: SignedIn, customer_id: Id)
     kept, currency, reader = desk.layout.kept_changed_by(session.reader.role), desk.layout.currency, session.reader
     try:
         if not is_version(version):
-            raise Refused("The form was sent without its version; open it again.")
+            raise Refused(say("The form was sent without its version; open it again."))
         await desk.store.write(Change(customer_id, kept, typed, int(version), currency, reader.user_id).make)
     except Unfit as unfit:
-        found = await desk.store.read(lambda records: _one(records, customer_id))
+        found = await desk.store.read(lambda records: one(records, customer_id))
         return await _form(request, desk, session, found, 422, typed, unfit.errors, version)
     except Conflict as conflict:
-        found = await desk.store.read(lambda records: _one(records, customer_id))
-        theirs = {one.name: as_typed(found.custom.get(one.name)) for one in kept}
-        lost = {name: f"Your form had: {mine or '–'}" for name, mine in typed.items() if theirs.get(name, mine) != mine}
-        return await _form(request, desk, session, found, 409, {}, lost, said=_sentence(str(conflict)))
+        found = await desk.store.read(lambda records: one(records, customer_id))
+        theirs = {each.name: as_typed(found.custom.get(each.name)) for each in kept}
+        lost = {
+            name: say("Your form had: {value}", value=mine or "–")
+            for name, mine in typed.items()
+            if theirs.get(name, mine) != mine
+        }
+        return await _form(request, desk, session, found, 409, {}, lost, said=str(conflict))
     return RedirectResponse(f"/customers/{customer_id}", 303)
 
 
@@ -94,7 +101,7 @@ async def fields_json(desk: Desk, reader: TheReader, customer_id: Id) -> JSONRes
 
     The `ETag` is the version to give with a change.
     """
-    found = await desk.store.read(lambda records: _one(records, customer_id))
+    found = await desk.store.read(lambda records: one(records, customer_id))
     desk.seen.note(reader.user_id, [customer_id], "api")
     return await _fields(desk, found, reader)
 
@@ -110,7 +117,7 @@ async def change_json(
     """Change values by the names of their fields; null takes one away. `If-Match` is the `ETag` that you read."""
     version = if_match.strip().removeprefix("W/").strip('"')
     if not is_version(version):
-        raise HTTPException(428, "Give the ETag of the fields as If-Match, so that nobody's change is lost.")
+        raise HTTPException(428, say("Give the ETag of the fields as If-Match, so that nobody's change is lost."))
     kept, currency = desk.layout.kept_changed_by(reader.role), desk.layout.currency
     change = Change(customer_id, kept, values, int(version), currency, reader.user_id)
     try:
@@ -133,12 +140,12 @@ class Change:
 
     def make(self, records: Records) -> Customer:
         """In a transaction. Raises NotFound, Unfit, Conflict."""
-        before = _one(records, self.customer_id)
-        kept = {one.name: one.field for one in self.kept}
+        before = one(records, self.customer_id)
+        kept = {each.name: each.field for each in self.kept}
         changes, errors = {}, {}
         for name, raw in self.given.items():
             if name not in kept:
-                errors[name] = "there is no such field that you may change"
+                errors[name] = NOT_YOURS
             elif raw != as_typed(before.custom.get(name)):  # what nobody touched may stay, even if it does not fit
                 try:
                     changes[name] = given_value(kept[name], raw, self.currency)
@@ -149,13 +156,6 @@ class Change:
         if not changes and before.version == self.version:
             return before
         return change_customer(records, self.customer_id, {"custom": changes}, self.version, self.by_id)[0]
-
-
-def _one(records: Records, customer_id: int) -> Customer:
-    found = customer(records, customer_id)
-    if found is None:
-        raise NotFound("There is no such customer. The card may have been deleted.")
-    return found
 
 
 async def _form(
@@ -170,7 +170,7 @@ async def _form(
     said: str = "",
 ) -> Response:
     kept = desk.layout.kept_changed_by(session.reader.role)
-    values = {one.name: as_typed(found.custom.get(one.name)) for one in kept} | {**(typed or {})}
+    values = {each.name: as_typed(found.custom.get(each.name)) for each in kept} | {**(typed or {})}
     return await desk.pages.page(
         request,
         session,
@@ -183,10 +183,6 @@ async def _form(
         version=version or found.version,
         said=said,
     )
-
-
-def _sentence(text: str) -> str:
-    return f"{text[:1].upper()}{text[1:]}."
 
 
 async def _fields(desk: Services, found: Customer, reader: Reader) -> JSONResponse:

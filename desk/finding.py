@@ -15,6 +15,7 @@ from fastapi import APIRouter, Form, HTTPException, Request
 from fastapi.responses import RedirectResponse, Response
 from sqlalchemy.orm import Session as Records
 
+from config.sentences import say
 from desk import formats, shapes
 from desk.bounds import After, Id, Limit
 from desk.customers import customer_facts
@@ -76,10 +77,11 @@ def asked(desk: Services, reader: Reader, parameters: Mapping[str, str]) -> Aske
     values = {name: value.strip() for name, value in parameters.items() if name in known and value.strip()}
     hidden = [name for name in parameters if name not in known and (name in _EVERY or name.startswith(OWN))]
     if hidden and any(parameters[name].strip() for name in hidden):
-        raise HTTPException(403, f"The list cannot be filtered by {', '.join(hidden)} in your role.")
+        said = say("The list cannot be filtered by {names} in your role.", names=", ".join(hidden))
+        raise HTTPException(403, said)
     manager = values.get("manager", "")
     if manager not in ("", "me", "nobody") and not (manager.isdecimal() and len(manager) < 10):
-        raise Refused(f"manager={manager} is nobody; write me, nobody, or a person's id")
+        raise Refused(say("manager={manager} is nobody; write me, nobody, or a person's id", manager=manager))
     source = values.get("source")
     filters = Filters(
         manager_id=reader.user_id if manager == "me" else int(manager) if manager.isdecimal() else None,
@@ -103,16 +105,17 @@ def choices(desk: Services, reader: Reader, directory: Directory, values: Mappin
     if "manager" in names:
         people = sorted(directory.names.items(), key=lambda person: (person[1].casefold(), person[0]))
         others = tuple((str(id), name) for id, name in people if id != reader.user_id)
-        found.append(Choice("manager", "Manager", (("", "Anybody"), ("me", "Me"), ("nobody", "Nobody"), *others)))
+        first = ("", say("Anybody")), ("me", say("Me")), ("nobody", say("Nobody"))
+        found.append(Choice("manager", say("Manager"), (*first, *others)))
     if "debt" in names and sight(reader.role).amounts:
-        found.append(Choice("owes", "Debt", (("", "Any"), ("yes", "Owes money"))))
+        found.append(Choice("owes", say("Debt"), (("", say("Any")), ("yes", say("Owes money")))))
     if "last_task" in names:
-        found.append(Choice("task", "Tasks", (("", "Any"), ("open", "Has an open task"))))
+        found.append(Choice("task", say("Tasks"), (("", say("Any")), ("open", say("Has an open task")))))
     if desk.parts.settings.sources:
         kept = tuple((name, name) for name in desk.parts.settings.sources)
-        found.append(Choice("source", "Kept in", (("", "Anywhere"), (OURS, "Ringcard itself"), *kept)))
+        found.append(Choice("source", say("Kept in"), (("", say("Anywhere")), (OURS, say("Ringcard itself")), *kept)))
     found.extend(
-        Choice(OWN + one.name, one.label, (("", "Any"), *((value, value) for value in one.field.choices)))
+        Choice(OWN + one.name, one.label, (("", say("Any")), *((value, value) for value in one.field.choices)))
         for one in fields
         if one.kept and one.field.type == "choice"
     )

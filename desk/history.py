@@ -14,6 +14,7 @@ from typing import Any
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
+from config.sentences import say
 from desk import formats, shapes
 from desk.bounds import After, Id, Limit
 from desk.entering import LABELS, one
@@ -35,7 +36,7 @@ AT_A_GLANCE = 8
 ALWAYS = ("name", "photo", "external_id")
 """What every role sees of a customer."""
 
-CALLED = {**LABELS, "number": "Number", "manager": "Manager", "external_id": "Number in your books"}
+CALLED = {**LABELS, "number": say("Number"), "manager": say("Manager"), "external_id": say("Number in your books")}
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,10 +118,12 @@ def _moments(desk: Services, rows: Sequence[CustomerChange]) -> list[Moment]:
 
 def _view(desk: Services, row: CustomerChange) -> ChangeView:
     if row.field == MERGED and row.before is not None:
-        return ChangeView("Merged", f"{row.before['name']} (no. {row.before['customer_id']})", "is this customer now")
+        who = say("{name} (no. {id})", name=row.before["name"], id=row.before["customer_id"])
+        return ChangeView(say("Merged"), who, say("is this customer now"))
     if row.field.startswith(f"{MERGED}."):
         name = row.field.removeprefix(f"{MERGED}.")
-        return ChangeView(f"{label_of(desk, name)} of the other", text_of(desk, name, row.before), "was not kept")
+        label = say("{field} of the other", field=label_of(desk, name))
+        return ChangeView(label, text_of(desk, name, row.before), say("was not kept"))
     before, after = (text_of(desk, row.field, value) for value in (row.before, row.after))
     return ChangeView(label_of(desk, row.field), before, after)
 
@@ -140,14 +143,19 @@ def text_of(desk: Services, field: str, value: Any) -> str:
     if value is None:
         return ""
     if field == "photo":
-        return "a picture"
+        return say("a picture")
     if field == "number" and isinstance(value, Mapping):
-        number = formats.number(str(value["number"])) + (f" ext. {value['ext']}" if value["ext"] else "")
-        return f"{number} ({value['label']})" if value["label"] else number
+        number = formats.number(str(value["number"]))
+        number = say("{number} ext. {ext}", number=number, ext=value["ext"]) if value["ext"] else number
+        return say("{number} ({label})", number=number, label=value["label"]) if value["label"] else number
     if field == "debt" and isinstance(value, Mapping):
-        return f"{formats.amount(value['minor'], value['currency'])} {value['currency']}"
+        return _money(formats.amount(value["minor"], value["currency"]), value["currency"])
     if field.startswith(OWN):
         placed = [one for one in desk.layout.fields if OWN + one.name == field]
         [view] = field_views(placed, {field.removeprefix(OWN): value}, {}, desk.layout.currency)
-        return f"{view.text} {view.value['currency']}" if view.kind == "money" and view.value else view.text
+        return _money(view.text, view.value["currency"]) if view.kind == "money" and view.value else view.text
     return str(value)
+
+
+def _money(amount: str, currency: str) -> str:
+    return say("{amount} {currency}", amount=amount, currency=currency)

@@ -24,7 +24,7 @@ from starlette.requests import HTTPConnection
 from starlette.responses import Response
 
 from config.languages import LANGUAGES
-from config.sentences import Sentence
+from config.sentences import Sentence, say
 from desk.formats import Local
 
 WORDS = Path(__file__).parent / "words"
@@ -87,6 +87,12 @@ class Language:
             values = {name: self.put(value) for name, value in text.values.items()}
             return sentence.format(**values) if values else sentence
         return text.put(self.locale) if isinstance(text, Local) else text
+
+    def sentence(self, clause: str) -> str:
+        """What a rule said, standing for itself: "choose a person" -> "Choose a person." """
+        said = str(self.put(clause))
+        said = said[:1].upper() + said[1:]
+        return said if said.endswith((".", "。", "។")) else str(self.put(say("{said}.", said=said)))
 
     @cached_property
     def for_scripts(self) -> str:

@@ -12,15 +12,16 @@ from typing import Any
 
 from fastapi import Request
 
+from config.sentences import say
 from records.errors import Unfit
 
 MOST = 2**63 - 1
 DEEPEST = 40
 
-NO_TEXT = "has a NUL, which no text has"
-TOO_LARGE = f"is a number beyond {MOST}"
-NO_NUMBER = "is no number that can be written down"
-TOO_DEEP = "has too many things in each other"
+NO_TEXT: str = say("has a NUL, which no text has")
+TOO_LARGE = say("is a number beyond {most}", most=MOST)
+NO_NUMBER = say("is no number that can be written down")
+TOO_DEEP = say("has too many things in each other")
 
 
 async def legible(request: Request) -> None:

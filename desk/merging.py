@@ -13,16 +13,17 @@ from fastapi import APIRouter, Depends, Form, HTTPException, Query, Request
 from fastapi.responses import JSONResponse, RedirectResponse, Response
 from pydantic import BaseModel, ConfigDict, Field
 
+from config.sentences import say
 from desk import described, shapes
 from desk.bounds import After, Id, IfMatch, Limit
 from desk.changed import tell
 from desk.customers import customer_facts
-from desk.entering import one, sentence
+from desk.entering import one
 from desk.entering_api import version_of
 from desk.finding import SUGGESTED, searched
 from desk.history import fields_seen_by, label_of, text_of
 from desk.people import Reader
-from desk.problems import problem
+from desk.problems import answer
 from desk.services import Desk, Services
 from desk.sessions import Session, SignedIn
 from desk.views import sight
@@ -42,7 +43,11 @@ WITHIN_S = 10.0
 somebody may have a hundred thousand calls that go over.
 """
 
-KINDS: Mapping[By, str] = {"number": "The same number", "email": "The same e-mail", "name": "The same name and company"}
+KINDS: Mapping[By, str] = {
+    "number": say("The same number"),
+    "email": say("The same e-mail"),
+    "name": say("The same name and company"),
+}
 NEEDED: Mapping[By, frozenset[str]] = {
     "number": frozenset({"numbers"}),
     "email": frozenset({"email"}),
@@ -50,10 +55,12 @@ NEEDED: Mapping[By, frozenset[str]] = {
 }
 """Fields of the card whose likeness is told; a role that may not see them is not told."""
 
+NOT_SHOWN = say("Your role does not see what these customers share.")
+
 
 async def may_merge(session: SignedIn) -> Session:
     if not sight(session.reader.role).merges:
-        raise HTTPException(403, "Merging customers is for supervisors and administrators.")
+        raise HTTPException(403, say("Merging customers is for supervisors and administrators."))
     return session
 
 
@@ -80,7 +87,7 @@ async def duplicates_page(
 ) -> Response:
     kinds = kinds_seen_by(desk, session.reader)
     if by not in kinds:
-        raise HTTPException(403, "Your role does not see what these customers share.")
+        raise HTTPException(403, NOT_SHOWN)
     found = await desk.store.read(lambda records: duplicates(records, by, after=after, limit=GROUPS), WITHIN_S)
     return await desk.pages.page(
         request, session, "duplicates.html", groups=found.items, next=found.next, by=by, kinds=kinds, after=after
@@ -94,7 +101,7 @@ async def duplicates_json(
     """Customers who may be the same: who share a number, an address of mail, or name and company but for capital
     letters, accents and spaces. Of one such group the first twenty. For supervisors and administrators."""
     if by not in kinds_seen_by(desk, session.reader):
-        raise HTTPException(403, "Your role does not see what these customers share.")
+        raise HTTPException(403, NOT_SHOWN)
     found = await desk.store.read(lambda records: duplicates(records, by, after=after, limit=limit), WITHIN_S)
     sees = desk.layout.names_seen_by(session.reader.role)
     items = [
@@ -133,7 +140,7 @@ async def chosen_two(
     """From the list, where two are ticked."""
     two = list(dict.fromkeys(customer or ()))
     if len(two) != 2:
-        raise Refused("Tick two customers, and then choose to merge them.")
+        raise Refused(say("Tick two customers, and then choose to merge them."))
     return RedirectResponse(f"/customers/{two[0]}/merge?other={two[1]}", 303)
 
 
@@ -148,7 +155,7 @@ async def merge_page(
     try:
         two = await desk.store.read(lambda records: pair(records, customer_id, other))
     except Refused as refused:
-        return await _search(request, desk, session, customer_id, q, sentence(str(refused)))
+        return await _search(request, desk, session, customer_id, q, str(refused))
     return await _side_by_side(request, desk, session, two)
 
 
@@ -172,7 +179,7 @@ async def merge_now(
         await _merge(desk, session.reader, customer_id, other, keep, (version, other_version))
     except Conflict:
         two = await desk.store.read(lambda records: pair(records, customer_id, other))
-        said = "Somebody changed one of the two meanwhile. Nothing is merged yet: look at both again."
+        said = say("Somebody changed one of the two meanwhile. Nothing is merged yet: look at both again.")
         return await _side_by_side(request, desk, session, two, keep, said, 409)
     except NotFound:
         if await desk.store.read(lambda records: id_of_now(records, other)) != customer_id:
@@ -182,19 +189,20 @@ async def merge_now(
 
 @api.post("/{customer_id}/merge", response_model=shapes.Customer, responses=described.TAGGED)
 async def merge_json(
-    desk: Desk, session: MayMerge, customer_id: Id, merging: Merging, if_match: IfMatch = ""
-) -> JSONResponse:
+    request: Request, desk: Desk, session: MayMerge, customer_id: Id, merging: Merging, if_match: IfMatch = ""
+) -> Response:
     """Another customer goes over to this one: numbers, notes, tasks, orders, calls, history. `If-Match` is the `ETag`
     of this one, `other_version` the version of the other. The other's address leads here then: reading is answered
     308, a change 410. For supervisors and administrators."""
     version = version_of(if_match)
     if merging.other_version is None:
-        raise HTTPException(428, "Give the version of the other customer as other_version, so that no change is lost.")
+        said = say("Give the version of the other customer as other_version, so that no change is lost.")
+        raise HTTPException(428, said)
     reader, other_id, versions = session.reader, merging.other_id, (version, merging.other_version)
     try:
         await _merge(desk, reader, customer_id, other_id, merging.keep, versions)
     except Conflict as conflict:
-        return await _overtaken(desk, customer_id, other_id, str(conflict))
+        return await _overtaken(request, desk, customer_id, other_id, str(conflict))
     found = await desk.store.read(lambda records: one(records, customer_id))
     facts = customer_facts(found, reader, desk.layout.names_seen_by(reader.role))
     return JSONResponse(facts, headers={"ETag": f'"{found.version}"'})
@@ -218,10 +226,10 @@ async def _merge(
     await tell(desk, touched)
 
 
-async def _overtaken(desk: Services, customer_id: int, other_id: int, said: str) -> JSONResponse:
+async def _overtaken(request: Request, desk: Services, customer_id: int, other_id: int, said: str) -> Response:
     this, other = await desk.store.read(lambda records: (one(records, customer_id), one(records, other_id)))
     versions = {"version": this.version, "other_version": other.version}
-    return problem(412, said, {"ETag": f'"{this.version}"'}, **versions)
+    return answer(request, 412, said, {"ETag": f'"{this.version}"'}, **versions)
 
 
 async def _side_by_side(

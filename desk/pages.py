@@ -87,6 +87,7 @@ class Pages:
             "ms": lambda when: int(_moment(when).timestamp() * 1000),
             "figure": formats.figure,
             "put": spoken.put,
+            "sentence": spoken.sentence,
         }
         self._environments[spoken] = made
         return made

@@ -7,7 +7,7 @@ import asyncio
 from typing import Any
 
 from fastapi import APIRouter, Request
-from fastapi.responses import JSONResponse
+from fastapi.responses import Response
 from sqlalchemy.orm import Session as Records
 
 from desk import described, shapes
@@ -30,18 +30,20 @@ SHOWN = 50
 
 
 @router.put("/photo", response_model=shapes.Customer, responses=described.TAGGED, openapi_extra=described.PICTURE)
-async def put(request: Request, desk: Desk, reader: TheReader, customer_id: Id, if_match: IfMatch = "") -> JSONResponse:
+async def put(request: Request, desk: Desk, reader: TheReader, customer_id: Id, if_match: IfMatch = "") -> Response:
     """Give the customer a picture: the file is the body. It is cut square and made anew, never passed on as it came."""
     version = version_of(if_match)
     raw = await request.body()
     name = await asyncio.to_thread(store_photo, desk.parts.settings.data_dir, raw)
-    return await _with(desk, reader, customer_id, name, version)
+    return await _with(request, desk, reader, customer_id, name, version)
 
 
 @router.delete("/photo", response_model=shapes.Customer, responses=described.TAGGED)
-async def take_away(desk: Desk, reader: TheReader, customer_id: Id, if_match: IfMatch = "") -> JSONResponse:
+async def take_away(
+    request: Request, desk: Desk, reader: TheReader, customer_id: Id, if_match: IfMatch = ""
+) -> Response:
     """Take the customer's picture away."""
-    return await _with(desk, reader, customer_id, "", version_of(if_match))
+    return await _with(request, desk, reader, customer_id, "", version_of(if_match))
 
 
 @router.get("/calls", response_model=shapes.Calls)
@@ -59,10 +61,12 @@ async def calls(
     return await desk.store.read(read)
 
 
-async def _with(desk: Services, reader: Reader, customer_id: int, photo: str, version: int) -> JSONResponse:
+async def _with(
+    request: Request, desk: Services, reader: Reader, customer_id: int, photo: str, version: int
+) -> Response:
     rules, by_id = rules_for(desk, reader), reader.user_id
 
     def write(records: Records, _: Customer) -> Touched:
         return edit(records, customer_id, {"photo": photo}, (), rules, by_id, version)[1]
 
-    return await changed(desk, reader, customer_id, version, write)
+    return await changed(request, desk, reader, customer_id, version, write)

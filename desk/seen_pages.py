@@ -7,6 +7,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, HTTPException, Request
 from fastapi.responses import Response
 
+from config.sentences import say
 from desk import shapes
 from desk.bounds import After, Id, Limit
 from desk.entering import one
@@ -25,16 +26,16 @@ SHOWN = 50
 AT_A_GLANCE = 8
 
 WAYS = {
-    "page": "on the page",
-    "call": "with a call",
-    "api": "by the API",
-    "file": "in a file, or on a phone's screen",
+    "page": say("on the page"),
+    "call": say("with a call"),
+    "api": say("by the API"),
+    "file": say("in a file, or on a phone's screen"),
 }
 
 
 async def may_see(session: SignedIn) -> Session:
     if not sight(session.reader.role).seen:
-        raise HTTPException(403, "Who saw which card is for administrators.")
+        raise HTTPException(403, say("Who saw which card is for administrators."))
     return session
 
 

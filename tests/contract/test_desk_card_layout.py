@@ -13,9 +13,11 @@ from typing import Any
 import httpx
 import pytest
 
-from config.card_fields import Field
+from config.card_fields import BUILT_IN, Field
+from config.sentences import say
 from config.settings import Settings
 from desk import layouts
+from desk.languages import Language
 from records.card_layouts import kept_now, layout_history
 from records.customers import change_customer
 from records.database import reading, writing
@@ -225,6 +227,19 @@ async def test_fields_are_moved_by_buttons_and_stand_so_on_the_card(house: House
     shown = [one["name"] for one in call["card"]["customers"][0]["fields"]]
     assert shown[:3] == ["company", "manager", "debt"]
     assert shown[-2:] == ["grade", "note"]
+
+
+async def test_who_saves_it_in_another_language_calls_no_field_otherwise_for_the_rest(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(BUILT_IN, "debt", say("Owes"))
+    monkeypatch.setattr(Language, "gettext", lambda self, text: f"«{text}»" if self.code == "ru" else text)
+    house.boss.headers["Accept-Language"] = "ru"
+    page = (await house.boss.get(PAGE)).text
+    assert 'value="«Owes»"' in page
+    assert (await press(house.boss, page, "save", label_company="Firm")).status_code == 303
+    assert {one["name"]: one["label"] for one in (await house.layout())["fields"]}["debt"] == "Owes"
+    assert house.desk.app.state.services.layouts.said.fields.keys() == {"company"}
 
 
 async def test_the_preview_shows_each_role_its_card_and_saves_nothing(house: House) -> None:

@@ -53,3 +53,8 @@ def test_a_browser_gets_the_language_it_likes_best(header: str, code: str) -> No
 
 def test_the_code_is_of_a_language() -> None:
     assert [language(code).code for code in ("km", "", "xx", "../km")] == ["km", "en", "en", "en"]
+
+
+def test_a_clause_that_stands_for_itself_is_a_sentence() -> None:
+    assert language("en").sentence(say("choose a person, or nobody")) == "Choose a person, or nobody."
+    assert language("en").sentence("This is one already.") == "This is one already."
