@@ -149,10 +149,11 @@ def _ranges(header: str) -> Iterable[tuple[str, float]]:
 
 
 def _of_scripts(catalog: Catalog) -> Iterable[tuple[str, str | list[str]]]:
+    """What is not translated is left out, so that a script says it in English."""
     for message in catalog:
         if message.id and any(place.endswith(".js") for place, _ in message.locations):
             if isinstance(message.id, (tuple, list)):
-                forms = list(message.string or ())
-                yield from [(message.id[0], forms)] if forms and all(forms) else ()
+                if message.string and all(message.string):
+                    yield message.id[0], list(message.string)
             elif message.string:
                 yield message.id, str(message.string)

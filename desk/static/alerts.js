@@ -1,12 +1,12 @@
 // When a call alerts a person, beside its card: once for each call, when they chose to see the card.
-// It only decides; who asks for it shows the notification and plays the sound.
+// It only decides; who asks for it shows the notification, in the language of its page, and plays the sound.
 
 const STALE_MS = 15_000; // what was missed while the computer slept is no news
 const APART_MS = 4_000; // calls that come together sound once
 const REMEMBERED = 200;
 
 export class Alerts {
-  /** `act("alert", {id, title, body, notify, volume})`, and `act("hush", {id})` when it is over. */
+  /** `act("alert", {id, call, notify, volume})`, and `act("hush", {id})` when it is over. */
   constructor(act) {
     this.act = act;
     this.calls = new Map(); // call_id -> { version, told }
@@ -33,7 +33,7 @@ export class Alerts {
     const state = call?.state ?? "elsewhere";
     if (!known.told && this.#isDue(call)) {
       known.told = true;
-      this.act("alert", { id, ...this.#said(call), notify: this.notify, volume: this.#volume() });
+      this.act("alert", { id, call, notify: this.notify, volume: this.#volume() });
     }
     known.over = state === "ended";
     if (known.told && state !== "ringing" && state !== "talking") this.act("hush", { id });
@@ -43,14 +43,6 @@ export class Alerts {
     if (!call || call.direction === "outbound") return false; // whom I call I know
     if (Date.now() + this.ahead - call.since_ms > STALE_MS) return false;
     return (this.popUp === "ringing" && call.state === "ringing") || (this.popUp === "answer" && call.state === "talking");
-  }
-
-  #said(call) {
-    const number = call.number?.text ?? "";
-    const [customer] = call.customers.length === 1 && call.expected === 1 ? call.customers : [];
-    const shared = call.expected > 1 ? `${call.expected} customers share this number` : "";
-    const title = customer?.name || shared || number || "Number withheld";
-    return { title, body: [call.simulated ? "Simulated call" : "", customer?.company, title === number ? "" : number].filter(Boolean).join(" · ") };
   }
 
   #volume() {

@@ -1,4 +1,5 @@
 // The fields of the card: rows move without a round trip, and the preview follows what is typed, a moment later.
+import { say } from "./words.js";
 
 const form = document.querySelector(".arranging");
 const place = document.getElementById("preview");
@@ -18,7 +19,7 @@ async function preview() {
 }
 
 function touched() {
-  unsaved.textContent = "Not saved yet.";
+  unsaved.textContent = say("Not saved yet.");
   clearTimeout(timer);
   timer = setTimeout(preview, PAUSE_MS);
 }

@@ -1,10 +1,15 @@
 // "Block", on the card of a live call: whoever calls from this number is not let in any more.
+import { say } from "./words.js";
 
 export function offerBlocking(document) {
   document.addEventListener("click", (event) => {
     const button = event.target.closest("[data-block]");
-    if (button && confirm(`Block ${button.dataset.block}? Calls from it will not ring here any more.`)) block(button);
+    if (button && confirm(asked(button.dataset.block))) block(button);
   });
+}
+
+function asked(caller) {
+  return say("Block {caller}? Calls from it will not ring here any more.", { caller });
 }
 
 async function block(button) {
@@ -12,12 +17,12 @@ async function block(button) {
   const answer = await fetch("/api/v1/blocked", {
     method: "POST",
     headers: { "Content-Type": "application/json" },
-    body: JSON.stringify({ caller: button.dataset.block, note: "from the card of a call" }),
+    body: JSON.stringify({ caller: button.dataset.block, note: say("from the card of a call") }),
   }).catch(() => null);
-  if (answer?.ok) return button.replaceWith("Blocked from the next call on.");
+  if (answer?.ok) return button.replaceWith(say("Blocked from the next call on."));
   const said = button.closest("[data-call]").querySelector(".choice-said");
   const problem = await answer?.json().catch(() => null);
-  said.textContent = problem?.detail ?? "That did not work; try again in a moment.";
+  said.textContent = problem?.detail ?? say("That did not work; try again in a moment.");
   said.hidden = false;
   button.disabled = false;
 }

@@ -2,6 +2,7 @@
 // here it is only decided whether it is news, where it goes, and when it leaves again.
 
 import { isTyping, renew } from "./drafts.js";
+import { say } from "./words.js";
 
 const ELSEWHERE_MS = 6_000; // "answered by Dara" can be read
 const ENDED_MS = 12_000;
@@ -130,9 +131,14 @@ export class Board {
   }
 
   #announce(card, call) {
-    const said = { ringing: "Incoming call", talking: "On the phone with", elsewhere: "", ended: "Call ended" }[call.state];
-    const head = card.querySelector(".call-state").textContent.trim();
-    this.document.getElementById("announcer").textContent = `${said || head}: ${card.getAttribute("aria-label")}`;
+    const who = card.getAttribute("aria-label");
+    const what = card.querySelector(".call-state").textContent.trim();
+    this.document.getElementById("announcer").textContent = {
+      ringing: () => say("Incoming call: {who}", { who }),
+      talking: () => say("On the phone with: {who}", { who }),
+      elsewhere: () => say("{what}: {who}", { what, who }),
+      ended: () => say("Call ended: {who}", { who }),
+    }[call.state]();
   }
 
   #title() {

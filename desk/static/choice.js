@@ -1,5 +1,6 @@
 // "It is this one", and back: whom a person says to be calling from a number that several customers share.
 // A card is not changed here: it comes anew by the stream, to everybody who has it.
+import { say } from "./words.js";
 
 export function offerChoices(document) {
   document.addEventListener("click", (event) => {
@@ -20,7 +21,7 @@ async function choose(button) {
   if (answer?.ok) return card || location.reload();
   const said = (card ?? document).querySelector(".choice-said");
   const problem = await answer?.json().catch(() => null);
-  said.textContent = problem?.detail ?? "That did not work; try again in a moment.";
+  said.textContent = problem?.detail ?? say("That did not work; try again in a moment.");
   said.hidden = false;
   button.disabled = false;
 }

@@ -12,10 +12,12 @@ import { offerSimulated } from "./simulated.js";
 import { Stream } from "./stream.js";
 import { Tabs } from "./tabs.js";
 import { askWho } from "./who.js";
+import { say } from "./words.js";
 
 const page = document.body.dataset;
 
 const ahead = Number(page.now) - Date.now();
+const SAID = { live: say("Live"), away: say("Not live"), lost: say("Reconnecting") };
 const preferences = { popUp: page.popUp, notify: page.notify === "yes", volume: Number(page.volume) };
 
 function connect(tell) {
@@ -47,7 +49,7 @@ function alone(tell) {
 function showState(state) {
   const shown = document.getElementById("link-state");
   shown.dataset.state = state;
-  shown.querySelector(".text").textContent = { live: "Live", away: "Not live", lost: "Reconnecting" }[state];
+  shown.querySelector(".text").textContent = SAID[state];
 }
 
 const board = new Board(document, ahead, page.popUp);

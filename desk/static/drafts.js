@@ -1,10 +1,11 @@
 // What somebody types during a call stays in the browser until it is sent: over reloads, other pages, the end of the
 // call and a desk that is away. Where its card is gone, it is offered from wherever one is.
+import { say } from "./words.js";
 
 const OLDEST_MS = 30 * 24 * 3600 * 1000;
 const PARTS = { note: "[data-note]", title: "[data-title]", day: "[data-day]", at: "[data-at]" };
 const JSON_HEADERS = { "Content-Type": "application/json" };
-const FAILED = "That did not work; it stays here. Try again in a moment.";
+const FAILED = say("That did not work; it stays here. Try again in a moment.");
 
 export class Drafts {
   constructor(document, user) {
@@ -121,14 +122,17 @@ export class Drafts {
     };
     const piece = make("article", "reminder unsent");
     piece.dataset.unsent = call;
-    const who = make("p", "reminder-head", `Not saved yet: your note of the call${draft.who ? ` with ${draft.who}` : ""}`);
+    const head = draft.who
+      ? say("Not saved yet: your note of the call with {who}", { who: draft.who })
+      : say("Not saved yet: your note of the call");
+    const who = make("p", "reminder-head", head);
     const what = make("p", "reminder-title", [draft.note, draft.title].filter((part) => part.trim()).join(" · "));
     what.dir = "auto";
     const said = make("p", "reminder-said");
     said.setAttribute("role", "alert");
     said.hidden = true;
     const acts = make("p", "reminder-acts");
-    for (const [act, kind, text] of [["save", "btn-primary", "Save"], ["drop", "btn-outline-secondary", "Throw away"]]) {
+    for (const [act, kind, text] of [["save", "btn-primary", say("Save")], ["drop", "btn-outline-secondary", say("Throw away")]]) {
       const button = make("button", `btn btn-sm ${kind}`, text);
       button.type = "button";
       button.dataset.unsentAct = act;
@@ -165,7 +169,7 @@ export class Drafts {
     if (!this.#read(call)) this.#typed(section);
     const problem = await this.#send(call, () => this.#show(section, this.#read(call)));
     this.#fill(section, this.#read(call));
-    said.textContent = problem || "Saved.";
+    said.textContent = problem || say("Saved.");
     said.classList.toggle("bad", Boolean(problem));
     return !problem;
   }
@@ -222,7 +226,7 @@ async function post(address, body, key) {
   const headers = { ...JSON_HEADERS, "Idempotency-Key": key };
   const answer = await fetch(address, { method: "POST", headers, body: JSON.stringify(body) }).catch(() => null);
   if (answer?.ok) return "";
-  if (answer?.status === 401) return "You are signed out; it stays here. Sign in again, then save it.";
+  if (answer?.status === 401) return say("You are signed out; it stays here. Sign in again, then save it.");
   const problem = await answer?.json().catch(() => null);
   return problem?.detail ?? FAILED;
 }

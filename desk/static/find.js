@@ -1,5 +1,6 @@
 // Finding a customer as one types, in the bar at the top: the WAI-ARIA pattern of a combobox with a list.
 // Without an answer, or without this script, the form itself leads to the whole list.
+import { counted, say } from "./words.js";
 
 const AFTER_MS = 150;
 
@@ -39,10 +40,14 @@ export function offerFinding(form) {
     point(-1);
     shown = typed;
     const count = found.items.length;
-    hint.textContent = !count
-      ? `Nobody found for “${typed}”.`
-      : found.nearly ? `Nobody is called “${typed}”; these nearly are.` : "Enter shows all of them.";
-    said.textContent = count ? `${count} ${count === 1 ? "customer" : "customers"}${found.nearly ? ", nearly" : ""}` : hint.textContent;
+    if (!count) hint.textContent = said.textContent = say("Nobody found for “{typed}”.", { typed });
+    else if (found.nearly) {
+      hint.textContent = say("Nobody is called “{typed}”; these nearly are.", { typed });
+      said.textContent = counted("{n} customer, nearly", "{n} customers, nearly", count);
+    } else {
+      hint.textContent = say("Enter shows all of them.");
+      said.textContent = counted("{n} customer", "{n} customers", count);
+    }
     open();
   }
 

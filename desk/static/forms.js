@@ -1,5 +1,6 @@
 // What is typed into a form and not saved stays in the browser: over other pages and tabs, reloads, and a session that
 // ran out. It goes when it is saved, when somebody cancels or drops it, and when its person signs out.
+import { counted, say } from "./words.js";
 
 const OLDEST_MS = 30 * 24 * 3600 * 1000;
 
@@ -67,12 +68,12 @@ export class Forms {
     const drop = document.createElement("button");
     drop.type = "button";
     drop.className = "btn btn-sm btn-link";
-    drop.textContent = "Drop it";
+    drop.textContent = say("Drop it");
     drop.addEventListener("click", () => {
       localStorage.removeItem(this.key);
       location.reload();
     });
-    note.append("What you typed here and did not save is back. ", drop);
+    note.append(say("What you typed here and did not save is back."), " ", drop);
     this.form.querySelector("h1, [name]:not([type=hidden])")?.closest("h1, .change-field, form > *")?.after(note);
   }
 
@@ -117,7 +118,11 @@ export class Forms {
     if (unsaved && !button.dataset.asked) {
       event.preventDefault();
       button.dataset.asked = "yes";
-      button.textContent = `Sign out, and drop what is not saved in ${unsaved === 1 ? "a form" : `${unsaved} forms`}`;
+      button.textContent = counted(
+        "Sign out, and drop what is not saved in a form",
+        "Sign out, and drop what is not saved in {n} forms",
+        unsaved,
+      );
       return;
     }
     for (const key of this.#all()) localStorage.removeItem(key);

@@ -1,5 +1,6 @@
 // The page of preferences: a design is seen at once, permission is asked for by a click and never otherwise.
 import { chime } from "./notices.js";
+import { say } from "./words.js";
 
 const page = document.documentElement;
 const form = document.querySelector(".preferences");
@@ -17,10 +18,10 @@ form.addEventListener("change", ({ target }) => {
 function showPermission() {
   const permission = window.isSecureContext && "Notification" in window ? Notification.permission : "none";
   form.querySelector("[data-permission]").textContent = {
-    granted: "Allowed in this browser.",
-    denied: "This browser was told not to show any; its settings for this page, beside the address, change that.",
-    default: "This browser has not been allowed to show it yet.",
-    none: "This browser shows it only when the desk is reached by https.",
+    granted: say("Allowed in this browser."),
+    denied: say("This browser was told not to show any; its settings for this page, beside the address, change that."),
+    default: say("This browser has not been allowed to show it yet."),
+    none: say("This browser shows it only when the desk is reached by https."),
   }[permission];
   allow.hidden = permission !== "default";
 }

@@ -1,5 +1,6 @@
 // Tasks that have come up: they stay until there is a word on them, on every page and in every tab.
 // Each is a piece of the page made by the server; here it is only put in its place and taken away again.
+import { counted, say } from "./words.js";
 
 const SHOWN = 3; // more would cover the page; the rest is behind a link
 const AGAIN_MS = 5_000;
@@ -70,7 +71,7 @@ export class Reminders {
     const link = this.document.createElement("a");
     link.className = "reminders-more btn btn-sm btn-outline-secondary";
     link.href = "/tasks";
-    link.textContent = `${more} more`;
+    link.textContent = counted("{n} more", "{n} more", more);
     this.place.append(link);
   }
 
@@ -98,7 +99,7 @@ export class Reminders {
     if (answer?.ok) return this.#put(piece.dataset.task, "");
     const problem = await answer?.json().catch(() => null);
     const said = piece.querySelector(".reminder-said");
-    said.textContent = problem?.detail ?? "That did not work; try again in a moment.";
+    said.textContent = problem?.detail ?? say("That did not work; try again in a moment.");
     said.hidden = false;
     for (const each of piece.querySelectorAll("button")) each.disabled = false;
   }

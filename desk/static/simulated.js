@@ -1,4 +1,5 @@
 // "Answer" and "End it" of a simulated call, on its card or beside it. The card itself changes by the stream.
+import { say } from "./words.js";
 
 export function offerSimulated(document) {
   document.addEventListener("click", (event) => {
@@ -16,7 +17,7 @@ async function go(button) {
   if (answer?.ok) return;
   const problem = await answer?.json().catch(() => null);
   const said = place.querySelector(".choice-said");
-  said.textContent = problem?.detail ?? "That did not work; try again in a moment.";
+  said.textContent = problem?.detail ?? say("That did not work; try again in a moment.");
   said.hidden = false;
   button.disabled = false;
 }

@@ -1,14 +1,15 @@
 // Open cards, lists and reports as tabs. The browser keeps which there are, for each person: ids, and addresses of lists
 // that the server has sealed, so that nothing of a customer stays behind. What stands on a tab is asked for at each page.
 // Windows share one list: each reads it anew before it changes something, and hears of what the others changed.
+import { counted, say } from "./words.js";
 
 const MOST = 12;
 const KINDS = {
-  c: ["person-vcard", "Customer"],
-  k: ["telephone", "Call"],
-  t: ["check2-square", "Task"],
-  l: ["list-ul", "List"],
-  n: ["person-plus", "New customer"],
+  c: ["person-vcard", say("Customer")],
+  k: ["telephone", say("Call")],
+  t: ["check2-square", say("Task")],
+  l: ["list-ul", say("List")],
+  n: ["person-plus", say("New customer")],
 };
 const MAC = /Mac|iPhone|iPad/.test(navigator.platform);
 
@@ -114,7 +115,7 @@ export class Tabs {
     this.bar.querySelector(".tabs-bar").replaceChildren(...tabs.map((tab, at) => this.#piece(tab, at, false)));
     this.bar.querySelector(".tabs-list").replaceChildren(...tabs.map((tab, at) => this.#piece(tab, at, true)));
     const here = tabs.find((tab) => tab.key === this.here);
-    this.bar.querySelector(".tabs-count").textContent = `${tabs.length} ${tabs.length === 1 ? "tab" : "tabs"}`;
+    this.bar.querySelector(".tabs-count").textContent = counted("{n} tab", "{n} tabs", tabs.length);
     this.bar.querySelector(".tabs-here").textContent = here ? this.#title(here) : "";
     this.bar.hidden = !tabs.length && !this.bar.querySelector(".tabs-said").textContent;
     if (focused) this.bar.querySelector(`${inMenu ? ".tabs-list" : ".tabs-bar"} [data-key="${CSS.escape(focused)}"] a`)?.focus();
@@ -132,11 +133,12 @@ export class Tabs {
     text.textContent = title;
     if (!this.known.has(tab.key)) text.className = "tab-waits";
     link.append(icon(tab.pinned ? "pin-angle-fill" : KINDS[tab.key[0]][0]), text);
-    if (tab.pinned) link.append(unseen(", kept"));
-    if (!inMenu) link.title = at < 9 ? `${title} (Alt+${at + 1})` : title;
+    if (tab.pinned) link.setAttribute("aria-label", say("{title}, kept", { title }));
+    if (!inMenu) link.title = at < 9 ? say("{title} (Alt+{place})", { title, place: at + 1 }) : title;
     piece.append(link);
-    if (inMenu) piece.append(button("pin", tab.pinned ? "pin-angle-fill" : "pin-angle", tab.pinned ? `No longer keep ${title}` : `Keep ${title}`));
-    const close = button("close", "x", `Close ${title}`);
+    if (inMenu && tab.pinned) piece.append(button("pin", "pin-angle-fill", say("No longer keep {title}", { title })));
+    else if (inMenu) piece.append(button("pin", "pin-angle", say("Keep {title}", { title })));
+    const close = button("close", "x", say("Close {title}", { title }));
     if (!inMenu) close.tabIndex = -1; // Delete does it on the tab, and the list has a button for it
     piece.append(close);
     return piece;
@@ -286,12 +288,5 @@ function button(act, name, label) {
   made.setAttribute("aria-label", label);
   made.title = label;
   made.append(icon(name));
-  return made;
-}
-
-function unseen(text) {
-  const made = document.createElement("span");
-  made.className = "visually-hidden";
-  made.textContent = text;
   return made;
 }

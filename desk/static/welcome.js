@@ -1,6 +1,7 @@
 // The walk to one's first call: its steps follow the call; keyboard and reading aloud follow the steps.
 
 import { chime } from "./notices.js";
+import { say } from "./words.js";
 
 const SOUND = 50;
 const HEARD_MS = 900; // the sound is over
@@ -20,7 +21,7 @@ steps.addEventListener("submit", async (event) => {
   form.querySelector("button").disabled = true;
   const answer = await fetch(form.action, { method: "POST", redirect: "manual" }).catch(() => null);
   const rang = answer?.type === "opaqueredirect";
-  tell(rang ? "" : (await refusal(answer)) || "That did not work; try again in a moment.");
+  tell(rang ? "" : (await refusal(answer)) || say("That did not work; try again in a moment."));
   await renew();
 });
 
@@ -76,7 +77,7 @@ async function sound() {
   const headers = { "Content-Type": "application/json" };
   const answer = await fetch("/api/v1/me/preferences", { method: "PATCH", headers, body }).catch(() => null);
   if (answer?.ok) location.reload();
-  else tell("The sound could not be kept; try again in a moment.");
+  else tell(say("The sound could not be kept; try again in a moment."));
 }
 
 offer();

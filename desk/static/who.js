@@ -1,5 +1,6 @@
 // "Somebody we know", on the card of a number that nobody has: find the customer as you type, and the number is theirs;
 // or enter a new one by the name alone. The card is not changed here: it comes anew by the stream, to all who have it.
+import { say } from "./words.js";
 
 const PAUSE_MS = 120;
 const SHOWN = 7;
@@ -31,7 +32,7 @@ class Who {
     this.busy = false;
     this.dialog.querySelector("bdi").textContent = shown;
     this.input.value = name ?? "";
-    this.#say("");
+    this.#tell("");
     this.list.replaceChildren();
     this.dialog.showModal();
     this.input.focus();
@@ -56,7 +57,7 @@ class Who {
       const answer = await fetch(`/api/v1/customers?${query}`, { signal }).catch(() => null);
       found = answer?.ok ? (await answer.json().catch(() => ({ items: [] }))).items : [];
       if (signal.aborted) return;
-      if (!answer?.ok) this.#say("Customers cannot be searched just now; try again in a moment.");
+      if (!answer?.ok) this.#tell(say("Customers cannot be searched just now; try again in a moment."));
     }
     this.shown = typed;
     this.list.replaceChildren(...found.map((each) => this.#option(each)), ...(typed ? [this.#newOne(typed)] : []));
@@ -74,7 +75,7 @@ class Who {
   }
 
   #newOne(typed) {
-    const option = this.#line(`New customer “${typed}”`, "", "person-plus");
+    const option = this.#line(say("New customer “{typed}”", { typed }), "", "person-plus");
     option.name = typed;
     return option;
   }
@@ -118,7 +119,7 @@ class Who {
     this.busy = false;
     if (answer?.ok) return this.dialog.close();
     const problem = await answer?.json().catch(() => null);
-    this.#say(problem?.detail ?? "That did not work; try again in a moment.");
+    this.#tell(problem?.detail ?? say("That did not work; try again in a moment."));
   }
 
   #enter(name) {
@@ -131,7 +132,7 @@ class Who {
     return answer.status === 412 ? give(answer.headers.get("ETag")) : answer; // a number more overwrites nothing
   }
 
-  #say(text) {
+  #tell(text) {
     this.said.textContent = text;
     this.said.hidden = !text;
   }

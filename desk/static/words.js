@@ -7,8 +7,8 @@ export function say(sentence, values = {}) {
 
 // `counted("{n} tab", "{n} tabs", n)`: languages have up to six forms.
 export function counted(one, many, n, values = {}) {
-  const forms = known?.texts[one] ?? [one, many];
-  return fill(forms[known ? known.form(n) : Number(n !== 1)] ?? many, { n, ...values });
+  const forms = known?.texts[one];
+  return fill(forms ? forms[known.form(n)] : n === 1 ? one : many, { n, ...values });
 }
 
 function fill(text, values) {

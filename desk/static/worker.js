@@ -1,6 +1,7 @@
 // One stream for all tabs of a browser: a server and a browser allow only few connections each.
 // A tab says the id its page was made at; it gets what came since, from here or, when that is too old, from the server.
-// What alerts a person, a notification and a sound, is decided here as well, so that each call has one of each.
+// What alerts a person, a notification and a sound, is decided here as well, so that each call has one of each; the tab
+// that does it says it in the language of its page.
 import { Alerts } from "./alerts.js";
 import { Stream, isAfter } from "./stream.js";
 

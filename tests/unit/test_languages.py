@@ -5,10 +5,11 @@ from __future__ import annotations
 from datetime import UTC, date, datetime
 
 import pytest
+from babel.messages.catalog import Catalog
 
 from config.sentences import counted, say
 from desk import formats
-from desk.languages import language, liked
+from desk.languages import Language, language, liked
 
 
 def test_a_sentence_is_english_until_it_is_put() -> None:
@@ -58,3 +59,18 @@ def test_the_code_is_of_a_language() -> None:
 def test_a_clause_that_stands_for_itself_is_a_sentence() -> None:
     assert language("en").sentence(say("choose a person, or nobody")) == "Choose a person, or nobody."
     assert language("en").sentence("This is one already.") == "This is one already."
+
+
+def test_scripts_get_what_is_translated() -> None:
+    spoken, catalog = Language("ru"), Catalog(locale="ru")
+    for id, string, place in (
+        ("Close {title}", "Закрыть {title}", "tabs.js"),
+        ("Keep {title}", "", "tabs.js"),
+        ("Sign in", "Войти", "sign_in.html"),
+        (("{n} tab", "{n} tabs"), ("{n} вкладка", "{n} вкладки", "{n} вкладок"), "tabs.js"),
+        (("{n} row", "{n} rows"), ("{n} строка", "", ""), "tabs.js"),
+    ):
+        catalog.add(id, string, [(place, 0)])
+    spoken.__dict__["catalog"] = catalog
+    said = spoken.for_scripts.split("texts:")[1]
+    assert said == '{"Close {title}":"Закрыть {title}","{n} tab":["{n} вкладка","{n} вкладки","{n} вкладок"]}};\n'
