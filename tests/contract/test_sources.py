@@ -340,9 +340,7 @@ def test_a_source_that_is_suddenly_empty_is_not_believed_but_can_be_forgotten(in
     crm.put(1, "Sok Dara", "012345678")
     runs.run(intake, "crm", sql_source(crm))
     crm.sql("DELETE FROM clients")
-    with pytest.raises(
-        Refused, match=r"it is empty, and its 1 customer is known here; .* ringcard source forget crm"
-    ):
+    with pytest.raises(Refused, match=r"it is empty, and its 1 customer is known here; .* ringcard source forget crm"):
         runs.run(intake, "crm", sql_source(crm))
     assert list(known(intake.database)) == ["Sok Dara"]
     assert runs.forget(intake, "crm") == 1
