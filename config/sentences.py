@@ -7,7 +7,8 @@ rule knows of languages, and a text that was made of other texts (`f"{...}"`) is
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import json
+from collections.abc import Callable, Iterable
 from functools import reduce
 from typing import Any
 
@@ -28,19 +29,66 @@ class Sentence(str):
 
 def say(sentence: str, /, **values: Any) -> Sentence:
     """`sentence` is a literal, so that it can be collected: `say("there is no team {name}", name=name)`."""
-    text = Sentence(sentence.format(**values) if values else sentence)
-    text.sentence, text.many, text.n, text.values = sentence, "", 1, values
-    return text
+    return _said(sentence, "", 1, values)
 
 
 def counted(one: str, many: str, n: int, /, **values: Any) -> Sentence:
     """`counted("{n} row", "{n} rows", len(rows))`: languages have up to six forms; `n` is among the values."""
-    values["n"] = n
-    text = Sentence((one if n == 1 else many).format(**values))
-    text.sentence, text.many, text.n, text.values = one, many, n, values
-    return text
+    return _said(one, many, n, values | {"n": n})
 
 
 def listed(texts: Iterable[str]) -> str:
     """One after the other; nothing of none."""
     return reduce(lambda before, last: say("{before}, {last}", before=before, last=last), texts or [""])
+
+
+def with_values(text: str, change: Callable[[str], str]) -> str:
+    """The same said with other values; what is no sentence is changed itself."""
+    if not isinstance(text, Sentence):
+        return change(text)
+    values = {
+        name: with_values(value, change) if isinstance(value, str) else value for name, value in text.values.items()
+    }
+    return _said(text.sentence, text.many, text.n, values)
+
+
+# --- in a column of texts
+
+
+def kept(text: str) -> str:
+    """What `told` has the sentence of again; what is none stays as it is."""
+    return json.dumps(_packed(text), ensure_ascii=False) if isinstance(text, Sentence) else text
+
+
+def told(text: str) -> str:
+    """What was `kept`, or written there as it is."""
+    if not text.startswith(_MARK):
+        return text
+    try:
+        return str(_unpacked(json.loads(text)))
+    except (ValueError, TypeError, LookupError, AttributeError):  # it only begins like one
+        return text
+
+
+_MARK = '{"sentence": '
+
+
+def _packed(value: Any) -> Any:
+    if isinstance(value, Sentence):
+        values = {name: _packed(each) for name, each in value.values.items()}
+        return {"sentence": value.sentence, "many": value.many, "n": value.n, "values": values}
+    return value if isinstance(value, str | int | float | None) else str(value)
+
+
+def _unpacked(value: Any) -> Any:
+    if not isinstance(value, dict):
+        return value
+    values = {name: _unpacked(each) for name, each in value["values"].items()}
+    return _said(value["sentence"], value["many"], value["n"], values)
+
+
+def _said(one: str, many: str, n: int, values: dict[str, Any]) -> Sentence:
+    sentence = many if many and n != 1 else one
+    text = Sentence(sentence.format(**values) if values else sentence)
+    text.sentence, text.many, text.n, text.values = one, many, n, values
+    return text

@@ -18,6 +18,7 @@ from fastapi import APIRouter, Depends, HTTPException, Request
 from fastapi.responses import RedirectResponse, Response
 from starlette.datastructures import UploadFile
 
+from config.sentences import say
 from desk import shapes
 from desk.bounds import Id
 from desk.formats import rfc3339
@@ -42,7 +43,7 @@ SHOWN_CHARACTERS = 60
 
 async def may_import(session: SignedIn) -> Session:
     if not sight(session.reader.role).imports:
-        raise HTTPException(403, "Importing customers is for supervisors and administrators.")
+        raise HTTPException(403, say("Importing customers is for supervisors and administrators."))
     return session
 
 
@@ -74,9 +75,9 @@ async def take_file(request: Request, desk: Services, session: Session) -> int:
     async with request.form(max_files=1, max_fields=1) as form:
         sent = form.get("file")
         if not isinstance(sent, UploadFile) or not sent.filename:
-            raise Refused("Choose a file first.")
+            raise Refused(say("Choose a file first."))
         if set(form) != {"file"}:
-            raise Refused("Send the file alone; what its columns are is said afterwards.")
+            raise Refused(say("Send the file alone; what its columns are is said afterwards."))
         name = stage.new_name()
         await asyncio.to_thread(_keep, sent.file, stage.file_path(desk.parts.settings.data_dir, name))
         shown = _plain_name(sent.filename)
@@ -119,7 +120,9 @@ async def columns_again(desk: Desk, session: Importer, import_id: Id) -> Respons
     """Back to saying what the columns are."""
     row = await one_row(desk, import_id)
     if row.state not in ("given", "checked", "failed"):
-        raise Refused(f"The import is {row.state}; its columns cannot be changed any more.")
+        raise Refused(
+            say("The import is {state}; its columns cannot be changed any more.", state=imports.STATES[row.state])
+        )
 
     def put(records: Any) -> None:
         records.get_one(Import, import_id).state = "given"
@@ -144,7 +147,7 @@ async def begin_check(desk: Services, session: Session, import_id: int, said: Ma
     """`said`: what columns are, by their place; of others it is as their names say. Raises Refused, NotFound."""
     row = await one_row(desk, import_id)
     if row.state not in ("given", "checked", "failed"):
-        raise Refused(f"The import is {row.state}; it cannot be checked any more.")
+        raise Refused(say("The import is {state}; it cannot be checked any more.", state=imports.STATES[row.state]))
     headers, own = await asyncio.to_thread(_headers, desk, row), own_of(desk, session)
     known = {header: target_of(meaning(header, own)) for header in headers}
     mapping = {header: said.get(str(number), known[header]) for number, header in _first(headers)}
@@ -167,7 +170,7 @@ async def begin_to_go_on(desk: Services, import_id: int) -> None:
     row = await one_row(desk, import_id)
     steps = {"checked": "go_on", "importing": "go_on", "undoing": "undo", "checking": "check"}
     if row.state not in steps or (row.state != "checked" and not view(desk, row)["interrupted"]):
-        raise Refused(f"The import is {row.state}; there is nothing to go on with.")
+        raise Refused(say("The import is {state}; there is nothing to go on with.", state=imports.STATES[row.state]))
     if row.state == "checked":
         await desk.store.write(lambda records: imports.begin(records, import_id, "importing"))
     await _begin(desk, steps[row.state], import_id)
@@ -177,7 +180,7 @@ async def begin_undo(desk: Services, import_id: int) -> None:
     """Raises Refused, NotFound."""
     row = await one_row(desk, import_id)
     if row.state != "done" and not view(desk, row)["interrupted"]:
-        raise Refused(f"The import is {row.state}; there is nothing to undo.")
+        raise Refused(say("The import is {state}; there is nothing to undo.", state=imports.STATES[row.state]))
     await desk.store.write(lambda records: imports.begin(records, import_id, "undoing"))
     await _begin(desk, "undo", import_id)
 
@@ -201,11 +204,13 @@ async def list_json(desk: Desk, session: Importer) -> dict[str, Any]:
 
 
 @api.get("/imports/{import_id:id}", response_model=shapes.WholeImport)
-async def one_json(desk: Desk, session: Importer, import_id: Id) -> dict[str, Any]:
+async def one_json(request: Request, desk: Desk, session: Importer, import_id: Id) -> dict[str, Any]:
     """One import, how far it is, and the first rows that could not be taken."""
     row = await one_row(desk, import_id)
     errors = [{"row": e.row, "column": e.header, "message": e.message} for e in imports.errors_of(row)[:SHOWN_ERRORS]]
-    return {**view(desk, row), "errors": errors}
+    shown = view(desk, row)
+    said = desk.pages.spoken_to(request, session.reader).put(shown["said"])  # our own page shows it while it goes on
+    return {**shown, "said": said, "errors": errors}
 
 
 def view(desk: Services, row: Import) -> dict[str, Any]:
@@ -218,7 +223,7 @@ def view(desk: Services, row: Import) -> dict[str, Any]:
         "by": row.by.name if row.by else None,
         "state": row.state,
         "interrupted": not at_work and imports.is_interrupted(desk.parts.settings.data_dir, row),
-        "said": row.said,
+        "said": imports.said_of(row),
         "rows": row.rows,
         "done": row.done,
         "added": row.added,
@@ -252,7 +257,7 @@ def _keep(sent: BinaryIO, path: Path) -> None:
             shutil.copyfileobj(sent, file, 1 << 20)
     except OSError as exc:
         path.unlink(missing_ok=True)
-        raise Refused(f"The file cannot be kept here: {exc.strerror}.") from exc
+        raise Refused(say("The file cannot be kept here: {why}.", why=exc.strerror)) from exc
 
 
 def _plain_name(name: str) -> str:
@@ -286,7 +291,7 @@ def looked_at(desk: Services, row: Import, own: Own) -> dict[str, Any]:
         table = open_table(path, {**said, **dict.fromkeys(gone, NOT_USED)}, row.sheet, own)
         rows = table.sample(SHOWN_ROWS)
     except Refused as exc:
-        return {"headers": [], "rows": [], "problem": str(exc).replace(path.name, row.file), "kind": "", "gone": {}}
+        return {"headers": [], "rows": [], "problem": imports.as_sent(exc, path, row.file), "kind": "", "gone": {}}
     numbers = [number for number, _ in _first(table.headers)]
     return {
         "kind": table.kind,

@@ -9,6 +9,7 @@ from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse, Response
 from pydantic import BaseModel, ConfigDict, Field
 
+from config.sentences import say
 from desk import shapes
 from desk.bounds import Id
 from desk.imports import Importer, begin_check, begin_to_go_on, begin_undo, looked_at, one_row, own_of, take_file, view
@@ -61,7 +62,9 @@ async def columns(desk: Desk, session: Importer, import_id: Id) -> dict[str, Any
     """The columns of a file that was sent, what each is taken for, and its first rows."""
     row, own = await one_row(desk, import_id), own_of(desk, session)
     if row.state not in ("given", "failed", "checked"):
-        raise Refused(f"The import is {row.state}; its file is not looked at any more.")
+        raise Refused(
+            say("The import is {state}; its file is not looked at any more.", state=imports.STATES[row.state])
+        )
     file = await asyncio.to_thread(looked_at, desk, row, own)
     return {
         "kind": file["kind"],

@@ -1,15 +1,20 @@
-"""What a browser needs to install the desk as an application of its own: a manifest, and a service worker."""
+"""What a browser needs to install the desk as an application of its own: a manifest, a service worker, and the page for
+when there is no connection.
+"""
 
 from __future__ import annotations
 
 from typing import Any
 
-from fastapi import APIRouter
-from fastapi.responses import FileResponse, JSONResponse, Response
+from fastapi import APIRouter, Request
+from fastapi.responses import FileResponse, HTMLResponse, JSONResponse, Response
 
+from config.sentences import say
+from desk import languages
 from desk.colours import hex_of
 from desk.designs import STATIC
 from desk.faces import Look
+from desk.languages import Language
 from desk.pages import static_url
 from desk.services import Desk
 
@@ -23,13 +28,21 @@ ICONS = (
 
 
 @router.get("/manifest.webmanifest")
-async def manifest(desk: Desk) -> Response:
+async def manifest(request: Request, desk: Desk) -> Response:
     """What a browser asks for that installs the desk as an application."""
     await desk.faces.refresh()
     look = desk.faces.look()
     return JSONResponse(
-        manifest_of(look), media_type="application/manifest+json", headers={"Cache-Control": "no-cache"}
+        manifest_of(look, desk.pages.spoken_to(request)),
+        media_type="application/manifest+json",
+        headers={"Cache-Control": "no-cache"},
     )
+
+
+@router.get("/offline")
+async def offline(desk: Desk, language: str = "") -> HTMLResponse:
+    """What the service worker keeps for when there is no connection. It tells of nobody."""
+    return HTMLResponse(desk.pages.piece(languages.language(language), "offline.html"))
 
 
 @router.get("/sw.js")
@@ -38,12 +51,14 @@ async def service_worker() -> Response:
     return FileResponse(STATIC / "sw.js", media_type="text/javascript", headers={"Cache-Control": "no-cache"})
 
 
-def manifest_of(look: Look) -> dict[str, Any]:
+def manifest_of(look: Look, spoken: Language) -> dict[str, Any]:
     return {
         "id": "/",
         "name": f"{look.company} · Ringcard",
         "short_name": look.face.name[:12] or "Ringcard",
-        "description": "Who is calling, on the screen while the phone rings",
+        "description": spoken.put(say("Who is calling, on the screen while the phone rings")),
+        "lang": spoken.code,
+        "dir": spoken.direction,
         "start_url": "/",
         "scope": "/",
         "display": "standalone",

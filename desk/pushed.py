@@ -19,6 +19,7 @@ from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
+from config.sentences import say
 from desk import shapes
 from desk.problems import problem
 from desk.services import Desk, Services, services_of
@@ -87,7 +88,7 @@ def source_of(request: Request, given: Annotated[HTTPAuthorizationCredentials | 
         if source.kind == "push" and source.token and hmac.compare_digest(said, source.token.encode()):
             found = name
     if not found:
-        raise HTTPException(401, "No source has this token.", {"WWW-Authenticate": "Bearer"})
+        raise HTTPException(401, say("No source has this token."), {"WWW-Authenticate": "Bearer"})
     return found
 
 
@@ -102,7 +103,7 @@ TheSource = Annotated[str, Depends(source_of)]
 async def put(desk: Desk, source: TheSource, external_id: str, customer: PushedCustomer) -> Response:
     """A customer of yours is so. The same again changes nothing, and has the same ETag."""
     if not 0 < len(external_id.strip()) <= LONGEST_ID:
-        raise HTTPException(422, f"The id must have 1 to {LONGEST_ID} characters.")
+        raise HTTPException(422, say("The id must have 1 to {most} characters.", most=LONGEST_ID))
     row = _row(external_id.strip(), customer)
 
     def write(session: Session) -> Put:

@@ -16,6 +16,7 @@ from fastapi.responses import RedirectResponse, Response
 from sqlalchemy import select
 from sqlalchemy.orm import Session as Records
 
+from config.sentences import say
 from desk.layout import Layout
 from desk.services import Desk, Services
 from desk.sessions import Session, SignedIn
@@ -38,13 +39,17 @@ T = TypeVar("T")
 pages = APIRouter(include_in_schema=False)
 
 LOOKUP_S = 3.0
-BUILT_IN = {"debt": "Owes more than", "company": "Company is", "source": "Kept in (a source's name)"}
+BUILT_IN = {
+    "debt": say("Owes more than"),
+    "company": say("Company is"),
+    "source": say("Kept in (a source's name)"),
+}
 """Fields that every card has and a rule can ask for."""
 
 
 async def may_see(session: SignedIn) -> Session:
     if not sight(session.reader.role).routing:
-        raise HTTPException(403, "The rules of routing are for administrators.")
+        raise HTTPException(403, say("The rules of routing are for administrators."))
     return session
 
 
@@ -79,7 +84,7 @@ async def save_hours(
     """The working hours of a team (its id), or of the company, from now on."""
 
     def save(records: Records) -> None:
-        set_hours(desk, records, _id(team, "team") if team else None, week, holidays, closed_to)
+        set_hours(desk, records, _id(team, CHOOSE_TEAM) if team else None, week, holidays, closed_to)
 
     typed = {"team": team, "week": week, "holidays": holidays, "closed_to": closed_to}
     return await _do(request, desk, session, save, hours=typed)
@@ -113,8 +118,8 @@ async def add_rule(
             test,
             field,
             value,
-            person_id=_id(whom, "person") if kind == "person" else None,
-            team_id=_id(whom, "team") if kind == "team" else None,
+            person_id=_id(whom, CHOOSE_PERSON) if kind == "person" else None,
+            team_id=_id(whom, CHOOSE_TEAM) if kind == "team" else None,
             destination=whom if kind == "destination" else "",
             always=bool(always),
         )
@@ -175,7 +180,9 @@ CHANGES: Mapping[str, Callable[[Records, int], None]] = {
 @pages.post("/routing/rules/{rule_id}/{change}")
 async def change_rule(request: Request, desk: Desk, session: Administrator, rule_id: int, change: str) -> Response:
     if change not in CHANGES:
-        raise NotFound(f"a rule can be switched on or off, moved up or down, or removed, but not {change!r}")
+        raise NotFound(
+            say("a rule can be switched on or off, moved up or down, or removed, but not {change!r}", change=change)
+        )
     return await _do(request, desk, session, lambda records: CHANGES[change](records, rule_id))
 
 
@@ -254,12 +261,14 @@ def _own(desk: Services) -> list[str]:
 
 def conditions(layout: Layout) -> dict[str, str]:
     """What a rule can ask, as it is sent, with its words. Fields that a query fills are not there when a call comes."""
-    offered = {f"{'over' if name == 'debt' else 'is'}:{name}": label for name, label in BUILT_IN.items()}
+    offered: dict[str, str] = {
+        f"{'over' if name == 'debt' else 'is'}:{name}": label for name, label in BUILT_IN.items()
+    }
     for one in layout.fields:
         if one.kept and not one.built_in:
-            offered[f"is:{one.name}"] = f"{one.label} is"
+            offered[f"is:{one.name}"] = say("{field} is", field=one.label)
             if one.field.type in ("number", "money"):
-                offered[f"over:{one.name}"] = f"{one.label} is over"
+                offered[f"over:{one.name}"] = say("{field} is over", field=one.label)
     return offered
 
 
@@ -267,13 +276,17 @@ def condition_of(layout: Layout, rule: RoutingRule) -> str:
     """A rule's condition in words."""
     asked = conditions(layout).get(f"{rule.test}:{rule.field}")
     value = as_typed({"minor": int(rule.value), "currency": rule.currency}) if rule.currency else rule.value
-    return f"{asked} {value}" if asked else f"{rule.field} {rule.test} {value} (there is no such field any more)"
+    if asked:
+        return say("{condition} {value}", condition=asked, value=value)
+    return say(
+        "{field} {test} {value} (there is no such field any more)", field=rule.field, test=rule.test, value=value
+    )
 
 
 def _value(layout: Layout, test: str, field: str, typed: str) -> tuple[str, str]:
     """What a condition compares with, and the currency of an amount. Raises Refused."""
     if f"{test}:{field}" not in conditions(layout):
-        raise Refused("choose what the customer's card must say")
+        raise Refused(say("choose what the customer's card must say"))
     if field == "debt":
         return str(to_minor(typed, layout.currency)), layout.currency
     if field in BUILT_IN:
@@ -281,7 +294,7 @@ def _value(layout: Layout, test: str, field: str, typed: str) -> tuple[str, str]
     else:
         kept = read_value(next(one.field for one in layout.fields if one.name == field), typed, layout.currency)
     if kept is None or kept == "":
-        raise Refused("say what the card's field must be")
+        raise Refused(say("say what the card's field must be"))
     if test == "over" and isinstance(kept, Mapping):
         return str(kept["minor"]), str(kept["currency"])
     return as_typed(kept), ""
@@ -290,12 +303,15 @@ def _value(layout: Layout, test: str, field: str, typed: str) -> tuple[str, str]
 def _known_destination(desk: Services, name: str) -> None:
     known = desk.parts.settings.destinations
     if name and name not in known:
-        raise Refused(f"the settings have no destination {name!r} under [destinations]")
+        raise Refused(say("the settings have no destination {name!r} under [destinations]", name=name))
 
 
-def _id(text: str, what: str) -> int:
+CHOOSE_PERSON, CHOOSE_TEAM = say("choose a person"), say("choose a team")
+
+
+def _id(text: str, otherwise: str) -> int:
     if not text.isdecimal() or len(text) > 9:
-        raise Refused(f"choose a {what}")
+        raise Refused(otherwise)
     return int(text)
 
 

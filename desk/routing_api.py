@@ -10,6 +10,7 @@ from fastapi.responses import Response
 from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy.orm import Session as Records
 
+from config.sentences import say
 from desk import described, shapes
 from desk.bounds import Id
 from desk.layout import Layout
@@ -133,7 +134,7 @@ async def change_rule(desk: Desk, session: Administrator, rule_id: Id, changed: 
             routing.move_rule(records, rule_id, changed.move == "up")
         rule = records.get(RoutingRule, rule_id)
         if rule is None:
-            raise NotFound("There is no such rule.")
+            raise NotFound(say("There is no such rule."))
         return _rule(desk.layout, rule)
 
     return await desk.store.write(write)

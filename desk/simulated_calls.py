@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy.orm import Session as Records
 from starlette.requests import HTTPConnection
 
+from config.sentences import say
 from desk import described, shapes
 from desk.doctor import Doctor, Looked, doctor_of
 from desk.formats import rfc3339
@@ -43,7 +44,7 @@ Text = Annotated[str, Form(max_length=200)]
 
 async def may_test(session: SignedIn) -> Session:
     if not sight(session.reader.role).test_calls:
-        raise HTTPException(403, "Test calls and doctor are for administrators.")
+        raise HTTPException(403, say("Test calls and doctor are for administrators."))
     return session
 
 
@@ -181,7 +182,7 @@ async def begin_call(
     try:
         caller = read_caller(number)
     except ValueError as exc:
-        raise Refused(f"{exc}.") from None
+        raise Refused(say("{why}.", why=str(exc))) from None
     answer = await desk.parts.finder.find(caller, LOOKUP_S)
     if by_rules:
         wanted = await _by_rules(desk, caller, answer)
@@ -196,7 +197,7 @@ async def _by_rules(desk: Services, caller: Caller, answer: Answer) -> Wanted:
     settings = desk.parts.settings
     way = way_of(answer, settings, await duty_of(desk), local_now(desk))
     if not way.steps:
-        raise Refused(f"No phone would ring. {way.reason}")
+        raise Refused(say("No phone would ring. {reason}", reason=way.reason))
     return Wanted(caller, answer, settings.asterisk.node, way.reason, turns_of(way.steps))
 
 
@@ -205,12 +206,12 @@ async def _turn(desk: Services, by: Reader, person_id: int | None, phone: str) -
     node, directory = desk.parts.settings.asterisk.node, await desk.people.directory()
     if phone:
         if not directory.people(node, phone):
-            raise Refused(f"Nobody sits at phone {phone}, so no screen would show it.")
+            raise Refused(say("Nobody sits at phone {phone}, so no screen would show it.", phone=phone))
         return node, turn_to_phones((phone,), RING_S, f"Simulated for phone {phone}.")
     if person_id is None or person_id == by.user_id:
         return node, turn_to_page(by.user_id, RING_S, "Simulated for you.")
     if not await _is_here(desk, person_id):
-        raise NotFound("There is no such person, or they do not sign in any more.")
+        raise NotFound(say("There is no such person, or they do not sign in any more."))
     return turn_to(directory, person_id, node)
 
 
@@ -220,9 +221,11 @@ async def _number_of(desk: Services, customer_id: str) -> str:
     def read(records: Records) -> str:
         found = customer(records, _id(customer_id))
         if found is None:
-            raise NotFound("There is no such customer any more.")
+            raise NotFound(say("There is no such customer any more."))
         if not found.numbers:
-            raise Refused(f"{found.name} has no phone number; choose another customer, or type a number.")
+            raise Refused(
+                say("{name} has no phone number; choose another customer, or type a number.", name=found.name)
+            )
         return found.numbers[0].e164 or found.numbers[0].raw
 
     return await desk.store.read(read)
@@ -230,7 +233,7 @@ async def _number_of(desk: Services, customer_id: str) -> str:
 
 def _id(text: str) -> int:
     if not text.isdecimal() or len(text) > 9:
-        raise Refused("Choose one of those that the page shows.")
+        raise Refused(say("Choose one of those that the page shows."))
     return int(text)
 
 

@@ -14,6 +14,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
+from config.sentences import say
 from desk.live import Hub
 from desk.people import Directory, Reader
 from desk.sign_in import TooMany
@@ -61,9 +62,9 @@ class Simulations:
     async def begin(self, wanted: Wanted, by: Reader) -> LiveCall:
         """It rings when this returns, unless live calls are away. Raises Conflict, TooMany."""
         if not self._hub.up:
-            raise Conflict("Live calls cannot be shown just now, so nobody would see it. Try again in a moment.")
+            raise Conflict(say("Live calls cannot be shown just now, so nobody would see it. Try again in a moment."))
         if len(self._playing) >= AT_ONCE:
-            raise Conflict(f"{AT_ONCE} simulated calls go on already. End some of them first.")
+            raise Conflict(say("{n} simulated calls go on already. End some of them first.", n=AT_ONCE))
         wait_s = self._throttle.wait_s(str(by.user_id), time.monotonic())
         if wait_s > 0:
             raise TooMany(math.ceil(wait_s))
@@ -86,7 +87,7 @@ class Simulations:
             phone for phone in call.phones if phone.state == "ringing" and reader.user_id in directory.rung(call, phone)
         ]
         if not mine:
-            raise Conflict("This call does not ring at your place any more.")
+            raise Conflict(say("This call does not ring at your place any more."))
         self._say(call, answered(call, mine[0].endpoint, self._now_ms()))
 
     def hang_up(self, call_id: str, reader: Reader, directory: Directory) -> None:
@@ -128,7 +129,7 @@ class Simulations:
         call = self._hub.call(call_id)
         theirs = call and (reader.user_id in directory.concerned(call) or sight(reader.role).test_calls)
         if call is None or not call.is_simulated or not theirs:
-            raise NotFound("There is no such simulated call now, or it is not yours.")
+            raise NotFound(say("There is no such simulated call now, or it is not yours."))
         return call
 
     def _say(self, before: LiveCall, state: LiveCall) -> None:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
-import orjson
 from fastapi import APIRouter, Depends, HTTPException, Request
 from fastapi.responses import Response
 
+from config.sentences import say
 from config.settings import LAST_ORDER, Settings
 from desk import shapes
 from desk.services import Desk, Services
@@ -23,7 +23,7 @@ api = APIRouter(prefix="/api/v1", tags=["sources"])
 
 async def may_see(session: SignedIn) -> Session:
     if not sight(session.reader.role).sources:
-        raise HTTPException(403, "Sources are for administrators.")
+        raise HTTPException(403, say("Sources are for administrators."))
     return session
 
 
@@ -50,13 +50,13 @@ async def _all(desk: Services) -> list[dict[str, Any]]:
 
 def _facts(settings: Settings, name: str, row: SourceRow | None, customers: int) -> dict[str, Any]:
     source = settings.sources.get(name)
-    trouble = runs.trouble(row, source, datetime.now(UTC)) if source else "settings do not name it any more"
+    trouble = runs.trouble(row, source, datetime.now(UTC)) if source else say("settings do not name it any more")
     return {
         "name": name,
         "kind": source.kind if source else None,
         "order": source.order if source else None,
         "customers": customers,
         "trouble": trouble,
-        "errors": orjson.loads(row.errors) if row and row.errors else [],
+        "errors": runs.errors_of(row) if row else [],
         "last": runs.told(row) if row else None,
     }

@@ -17,6 +17,7 @@ from sqlalchemy import Engine
 from sqlalchemy.exc import DataError, IntegrityError
 from sqlalchemy.orm import Session
 
+from config.sentences import say
 from records.database import reading, writing
 from records.errors import DatabaseGone, Refused
 
@@ -28,7 +29,7 @@ Way = Callable[[Engine], AbstractContextManager[Session]]
 
 THREADS = 8
 PATIENCE_S = 3.0
-NO_DATABASE_HOLDS = "a number is too large, or a text has signs that cannot be kept; correct it, then try again"
+NO_DATABASE_HOLDS = say("a number is too large, or a text has signs that cannot be kept; correct it, then try again")
 
 
 class Store:

@@ -653,7 +653,7 @@ class Import(Base):
     stage: Mapped[str]  # name of its files in data_dir/imports, as long as they are needed
     mapping: Mapped[str] = mapped_column(default="{}")  # JSON: header -> what it is
     sheet: Mapped[str] = mapped_column(default="")
-    said: Mapped[str] = mapped_column(default="")  # why it failed, or how far it is
+    said: Mapped[str] = mapped_column(default="")  # why it failed, or how far it is; as `config.sentences.kept`
     rows: Mapped[int] = mapped_column(default=0)  # that can be taken
     done: Mapped[int] = mapped_column(default=0)  # of these
     done_to: Mapped[int] = mapped_column(default=0)  # the last row written
@@ -661,7 +661,7 @@ class Import(Base):
     changed: Mapped[int] = mapped_column(default=0)
     unchanged: Mapped[int] = mapped_column(default=0)
     refused: Mapped[int] = mapped_column(default=0)  # rows that could not be taken
-    errors: Mapped[str] = mapped_column(default="[]")  # JSON: the first of them, [row, header, message]
+    errors: Mapped[str] = mapped_column(default="[]")  # JSON: the first of them, [row, header, `kept` message]
     kept: Mapped[int] = mapped_column(default=0)  # undo left them, because somebody has changed them since
     started_at: Mapped[datetime]
     ended_at: Mapped[datetime | None]
@@ -680,7 +680,7 @@ class ImportedCustomer(Base):
     customer_id: Mapped[int]
     mark: Mapped[str]  # of a customer that was added, as it was then (`intake.rules.digest`); empty: was there before
     change: Mapped[str]  # JSON [fields before, fields after, numbers added as (raw, label)] of one that was there
-    kept: Mapped[str] = mapped_column(default="")  # why undo has left it
+    kept: Mapped[str] = mapped_column(default="")  # why undo has left it, as `config.sentences.kept`
 
 
 class ImportMapping(Base):
@@ -706,13 +706,13 @@ class SourceRow(Base):
     started_at: Mapped[datetime | None]  # of the last run
     ended_at: Mapped[datetime | None]  # None: it goes on, or was killed
     succeeded_at: Mapped[datetime | None]
-    error: Mapped[str] = mapped_column(default="")  # why it failed
+    error: Mapped[str] = mapped_column(default="")  # why it failed, as `config.sentences.kept`
     rows: Mapped[int] = mapped_column(default=0)  # that it read
     added: Mapped[int] = mapped_column(default=0)
     changed: Mapped[int] = mapped_column(default=0)
     removed: Mapped[int] = mapped_column(default=0)
     refused: Mapped[int] = mapped_column(default=0)  # rows that could not be taken
-    errors: Mapped[str] = mapped_column(default="[]")  # JSON: the first of them, as sentences
+    errors: Mapped[str] = mapped_column(default="[]")  # JSON: the first of them, each as `config.sentences.kept`
 
 
 class SourceFile(Base):

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from ari_app.ami import AmiError, AmiSession
+from config.sentences import say
 from config.settings import Ami
 from ringcard.findings import Finding, ok, warn
 
-NAME = "late names"
+NAME = say("late names")
 NO_CHANNEL = "Ringcard/doctor"
 
 
@@ -18,16 +19,20 @@ async def ami(settings: Ami) -> list[Finding]:
     try:
         session = await AmiSession.open(settings)
     except (AmiError, OSError) as exc:
-        mend = "Compare [ami] with /etc/asterisk/manager.conf; config/manager.conf has a sample."
-        return [warn(NAME, f"AMI: {exc}", mend)]
+        mend = say("Compare [ami] with /etc/asterisk/manager.conf; config/manager.conf has a sample.")
+        return [warn(NAME, say("AMI: {why}", why=str(exc)), mend)]
     try:
         asked = {"Channel": NO_CHANNEL, "Variable": "CONNECTEDLINE(name)", "Value": "Ringcard"}
         answer = await session.ask("Setvar", asked)
     except (AmiError, OSError) as exc:
-        return [warn(NAME, f"{where}: {exc}", "See Asterisk's log.")]
+        return [warn(NAME, say("{where}: {why}", where=where, why=str(exc)), say("See Asterisk's log."))]
     finally:
         session.close()
     if "permission" in answer.get("message", "").lower():
-        mend = "Write: write = call, into its section in manager.conf; then: asterisk -rx 'manager reload'"
-        return [warn(NAME, f"{where} does not let {settings.username} set anything", mend)]
-    return [ok(NAME, f"{where} sets them as {settings.username}")]
+        mend = say("Write: write = call, into its section in manager.conf; then: asterisk -rx 'manager reload'")
+        return [
+            warn(
+                NAME, say("{where} does not let {username} set anything", where=where, username=settings.username), mend
+            )
+        ]
+    return [ok(NAME, say("{where} sets them as {username}", where=where, username=settings.username))]

@@ -33,10 +33,11 @@ from ari_app.ari_requests import (
     request,
 )
 from ari_app.seat import mark_of
+from config.sentences import counted, say
 from config.settings import Asterisk, Settings
 from lookup import channel_values as names
 from ringcard.check_cel import cel
-from ringcard.findings import Finding, counted, fail, ok, warn
+from ringcard.findings import Finding, fail, ok, warn
 
 OLDEST = 18
 CLOCKS_S = 5.0  # what two machines' clocks may differ by before times in the log confuse
@@ -109,7 +110,13 @@ async def asterisk(settings: Settings, phones: Collection[str]) -> list[Finding]
             found += await _phones(http, phones)
             found += await _by_channel(session, http, settings)
         except (AriError, aiohttp.ClientError, TimeoutError) as exc:
-            found.append(fail("asterisk", f"stopped answering: {exc}", "Look at its console, and ask doctor again."))
+            found.append(
+                fail(
+                    "asterisk",
+                    say("stopped answering: {why}", why=str(exc)),
+                    say("Look at its console, and ask doctor again."),
+                )
+            )
         return found
 
 
@@ -121,35 +128,49 @@ def _unreachable(settings: Asterisk, exc: AriError) -> Finding:
     if isinstance(exc, AriRefused):
         match exc.status:
             case 401:
-                mend = (
-                    "Write the same user and password in ari.conf and under [asterisk] in ringcard.toml; "
-                    "after a change of ari.conf: asterisk -rx 'module reload res_ari.so'"
+                mend = say(
+                    "Write the same user and password in ari.conf and under [asterisk] in ringcard.toml; after a "
+                    "change of ari.conf: asterisk -rx 'module reload res_ari.so'"
                 )
-                return fail("asterisk", f"{url} refuses the user {settings.username!r} or the password", mend)
+                return fail(
+                    "asterisk",
+                    say("{url} refuses the user {username!r} or the password", url=url, username=settings.username),
+                    mend,
+                )
             case 404:
                 return _no_ari(url)
             case 503:
-                return fail("asterisk", f"{url}: Asterisk is still starting", "Wait some seconds and ask again.")
-        return fail("asterisk", f"{url} answers {exc}", "Look at Asterisk's console for the reason.")
+                return fail(
+                    "asterisk",
+                    say("{url}: Asterisk is still starting", url=url),
+                    say("Wait some seconds and ask again."),
+                )
+        return fail(
+            "asterisk",
+            say("{url} answers {why}", url=url, why=str(exc)),
+            say("Look at Asterisk's console for the reason."),
+        )
     if isinstance(exc.__cause__, TimeoutError):
-        seen = f"{url} accepts, and does not answer within {settings.request_ms} ms"
-        return fail("asterisk", seen, "See whether Asterisk is frozen or overloaded: asterisk -rx 'core show uptime'")
-    mend = (
-        "Start Asterisk, or set asterisk.ari_url; http.conf needs enabled=yes and a bindaddr that we reach, "
-        "under its first [general], and then: asterisk -rx 'module reload http'"
+        seen = say("{url} accepts, and does not answer within {limit} ms", url=url, limit=settings.request_ms)
+        return fail(
+            "asterisk", seen, say("See whether Asterisk is frozen or overloaded: asterisk -rx 'core show uptime'")
+        )
+    mend = say(
+        "Start Asterisk, or set asterisk.ari_url; http.conf needs enabled=yes and a bindaddr that we "
+        "reach, under its first [general], and then: asterisk -rx 'module reload http'"
     )
-    return fail("asterisk", f"nothing answers at {url}", mend)
+    return fail("asterisk", say("nothing answers at {url}", url=url), mend)
 
 
 def _no_ari(url: str) -> Finding:
-    mend = "Set asterisk.ari_url (it ends in /ari), and enabled=yes in ari.conf and in http.conf."
-    return fail("asterisk", f"what answers at {url} is not Asterisk's REST interface", mend)
+    mend = say("Set asterisk.ari_url (it ends in /ari), and enabled=yes in ari.conf and in http.conf.")
+    return fail("asterisk", say("what answers at {url} is not Asterisk's REST interface", url=url), mend)
 
 
 def _version(version: str) -> Finding:
     major = int((re.match(r"\d+", version) or ["999"])[0])  # a developer's build says GIT-master
     if major < OLDEST:
-        return fail("asterisk", version, f"Upgrade Asterisk to {OLDEST} or newer.")
+        return fail("asterisk", version, say("Upgrade Asterisk to {oldest} or newer.", oldest=OLDEST))
     return ok("asterisk", version)
 
 
@@ -160,35 +181,51 @@ async def _clocks(session: aiohttp.ClientSession, base: str) -> Finding:
     with suppress(ValueError, TypeError):
         apart_s = abs((parsedate_to_datetime(told) - datetime.now(UTC)).total_seconds())
         if apart_s > CLOCKS_S:
-            mend = "Let an NTP client keep the clocks of both machines."
-            return warn("clocks", f"Asterisk's and ours are {apart_s:.0f} s apart", mend)
-        return ok("clocks", "Asterisk's and ours agree")
-    return ok("clocks", "Asterisk does not tell its time")
+            mend = say("Let an NTP client keep the clocks of both machines.")
+            return warn(say("clocks"), say("Asterisk's and ours are {seconds} s apart", seconds=round(apart_s)), mend)
+        return ok(say("clocks"), say("Asterisk's and ours agree"))
+    return ok(say("clocks"), say("Asterisk does not tell its time"))
 
 
 async def _application(http: HttpWire, settings: Asterisk) -> Finding:
     """Who has the calls, and who follows them."""
-    name, app, tracker = "application", settings.app, settings.tracker_app
+    name, app, tracker = say("application"), settings.app, settings.tracker_app
     (listed,) = await http.send([request(LIST_APPLICATIONS)])
     connected = {str(each["name"]) for each in listed}
     sharing = sorted(each for each in connected if each.startswith(f"{app}-") and each not in (tracker, APP))
     shared = await _global(http, names.SHARED) == "yes"
     ours = sharing if shared else sorted({app} & connected)
     if not ours and sharing:
-        mend = f"Set {names.SHARED} = yes under [globals] in extensions.conf, or leave asterisk.worker empty."
-        return fail(name, f"calls are offered to {app!r} alone, and {', '.join(sharing)} want to share them", mend)
+        mend = say(
+            "Set {variable} = yes under [globals] in extensions.conf, or leave asterisk.worker empty.",
+            variable=names.SHARED,
+        )
+        return fail(
+            name,
+            say(
+                "calls are offered to {app!r} alone, and {programs} want to share them",
+                app=app,
+                programs=", ".join(sharing),
+            ),
+            mend,
+        )
     if not ours and app in connected:
-        mend = f"Name the workers (asterisk.worker), or take {names.SHARED} away from [globals] in extensions.conf."
-        return fail(name, f"calls are offered to those that share them, and {app!r} does not", mend)
+        mend = say(
+            "Name the workers (asterisk.worker), or take {variable} away from [globals] in extensions.conf.",
+            variable=names.SHARED,
+        )
+        return fail(name, say("calls are offered to those that share them, and {app!r} does not", app=app), mend)
     if not ours:
-        return fail(name, f"no Ringcard is connected as {app!r}", "Start Ringcard: ringcard run")
-    seen = f"Ringcard is connected as {', '.join(map(repr, ours))}"
+        return fail(name, say("no Ringcard is connected as {app!r}", app=app), say("Start Ringcard: ringcard run"))
+    seen = say("Ringcard is connected as {apps}", apps=", ".join(map(repr, ours)))
     if tracker not in connected:
         return warn(
-            name, f"{seen}, and nobody follows the calls", "Look at the log of ari: why is the tracker not there?"
+            name,
+            say("{seen}, and nobody follows the calls", seen=seen),
+            say("Look at the log of ari: why is the tracker not there?"),
         )
     holder = await _global(http, mark_of(tracker))
-    return ok(name, f"{seen}; {holder.partition(' ')[0] or tracker} follows the calls")
+    return ok(name, say("{seen}; {app} follows the calls", seen=seen, app=holder.partition(" ")[0] or tracker))
 
 
 async def _modules(http: HttpWire, more: Mapping[str, str]) -> Finding:
@@ -199,11 +236,14 @@ async def _modules(http: HttpWire, more: Mapping[str, str]) -> Finding:
             wanted |= modules
     missing = {module: use for module, use in wanted.items() if module not in running}
     if missing:
-        seen = "not loaded: " + ", ".join(f"{module}.so ({use})" for module, use in missing.items())
+        modules_for = ", ".join(f"{module}.so ({use})" for module, use in missing.items())
+        seen = say("not loaded: {modules}", modules=modules_for)
         return fail(
-            "modules", seen, "Load each: a line load = NAME in modules.conf, and asterisk -rx 'module load NAME'."
+            say("modules"),
+            seen,
+            say("Load each: a line load = NAME in modules.conf, and asterisk -rx 'module load NAME'."),
         )
-    return ok("modules", f"all {len(wanted)} that calls need are loaded")
+    return ok(say("modules"), say("all {n} that calls need are loaded", n=len(wanted)))
 
 
 async def _running(http: HttpWire) -> frozenset[str]:
@@ -223,14 +263,16 @@ async def _phones(http: HttpWire, phones: Collection[str]) -> list[Finding]:
     offline = sorted(phone for phone in phones if state.get(phone, "online") != "online")
     found = []
     if unknown:
-        mend = (
+        mend = say(
             "Seat people at their phones (ringcard user change LOGIN --phone NAME), or add the endpoints to pjsip.conf."
         )
-        found.append(fail("telephones", f"Asterisk has no PJSIP endpoint {', '.join(unknown)}", mend))
+        found.append(
+            fail(say("telephones"), say("Asterisk has no PJSIP endpoint {phones}", phones=", ".join(unknown)), mend)
+        )
     if offline:
-        mend = "See that they are switched on and registered: asterisk -rx 'pjsip show contacts'"
-        found.append(warn("telephones", f"not registered: {', '.join(offline)}", mend))
-    return found or ([ok("telephones", f"all {len(phones)} are registered")] if phones else [])
+        mend = say("See that they are switched on and registered: asterisk -rx 'pjsip show contacts'")
+        found.append(warn(say("telephones"), say("not registered: {phones}", phones=", ".join(offline)), mend))
+    return found or ([ok(say("telephones"), say("all {n} are registered", n=len(phones)))] if phones else [])
 
 
 # --- where calls would go ---
@@ -271,13 +313,23 @@ async def _by_channel(session: aiohttp.ClientSession, http: HttpWire, settings: 
                 await cel(settings.asterisk, probe.id, await _running(http)),
             ]
     except (aiohttp.ClientError, TimeoutError) as exc:
-        mend = "See that res_http_websocket.so is loaded and that no proxy in between cuts WebSockets."
-        return [fail("events", f"the WebSocket at {base}/events does not open: {exc or type(exc).__name__}", mend)]
+        mend = say("See that res_http_websocket.so is loaded and that no proxy in between cuts WebSockets.")
+        return [
+            fail(
+                say("events"),
+                say(
+                    "the WebSocket at {base}/events does not open: {why}", base=base, why=str(exc) or type(exc).__name__
+                ),
+                mend,
+            )
+        ]
     except AriRefused as exc:
         if exc.status != 403:
             raise
-        mend = f"Take read_only=yes away from the user {settings.asterisk.username!r} in ari.conf."
-        return [fail("permission", "our ARI user may only look", mend)]
+        mend = say(
+            "Take read_only=yes away from the user {username!r} in ari.conf.", username=settings.asterisk.username
+        )
+        return [fail(say("permission"), say("our ARI user may only look"), mend)]
 
 
 @asynccontextmanager
@@ -313,84 +365,107 @@ async def _over(socket: aiohttp.ClientWebSocketResponse) -> str:
         reading.cancel()
         with suppress(asyncio.CancelledError):
             await reading
-    return "the WebSocket"
+    return say("the WebSocket")
 
 
 async def _requests(http: HttpWire, probe: _Probe) -> Finding:
     (api,) = await http.send([request(API)])
     several = any("/variables" in str(each.get("path")) for each in api.get("apis", ()))
-    return ok("requests", f"go over {probe.over}, variables {'all at once' if several else 'one by one'}")
+    if several:
+        return ok(say("requests"), say("go over {over}, variables all at once", over=probe.over))
+    return ok(say("requests"), say("go over {over}, variables one by one", over=probe.over))
 
 
 async def _overload(http: HttpWire) -> Finding:
     """A queue of events that is not read at once may stop SIP: docs/benchmarks.md, Load, has what was measured."""
-    name = "overload"
+    name = say("overload")
     try:
         (told,) = await http.send([request(GET_OBJECT, configClass="res_pjsip", objectType="global", id="global")])
     except AriRefused:
         told = []  # no such section: as shipped
     what = {str(each.get("attribute")): str(each.get("value")) for each in told}
     if what.get("taskprocessor_overload_trigger", "global") != "global":
-        return ok(name, "only SIP's own queues can hold calls up")
-    mend = (
-        "Run ringcard init, or write taskprocessor_overload_trigger = pjsip_only in the section of pjsip.conf with "
-        "type = global, then: asterisk -rx 'module reload res_pjsip.so'"
+        return ok(name, say("only SIP's own queues can hold calls up"))
+    mend = say(
+        "Run ringcard init, or write taskprocessor_overload_trigger = pjsip_only in the section of "
+        "pjsip.conf with type = global, then: asterisk -rx 'module reload res_pjsip.so'"
     )
-    return warn(name, "when events are read slowly for a moment, Asterisk takes no new calls meanwhile", mend)
+    return warn(name, say("when events are read slowly for a moment, Asterisk takes no new calls meanwhile"), mend)
 
 
 def _channelvars(told: Mapping[str, str]) -> Finding:
     """We need none; those that others ask for are paid by every call."""
     slow = [name for name in told if name.startswith("PJSIP") or name == "CHANNEL(endpoint)"]
     if slow:
-        mend = "Take it out of channelvars in ari.conf, then restart Asterisk."
-        return fail("channelvars", f"{', '.join(slow)} is asked for every event and can stop SIP altogether", mend)
-    return ok("channelvars", "nothing is asked for at every event that could stop SIP")
+        mend = say("Take it out of channelvars in ari.conf, then restart Asterisk.")
+        return fail(
+            "channelvars",
+            say("{names} is asked for every event and can stop SIP altogether", names=", ".join(slow)),
+            mend,
+        )
+    return ok("channelvars", say("nothing is asked for at every event that could stop SIP"))
 
 
 async def _dialplan(probe: _Probe) -> list[Finding]:
-    include = (
-        f'Run ringcard init, or put #tryinclude "{DIALPLAN}" at the end of extensions.conf, then: '
-        'asterisk -rx "dialplan reload". '
-        "If it is there, Asterisk's user cannot read that file: try it as that user."
+    include = say(
+        'Run ringcard init, or put #tryinclude "{dialplan}" at the end of extensions.conf, then: '
+        'asterisk -rx "dialplan reload". If it is there, Asterisk\'s user cannot read that file: try it '
+        "as that user.",
+        dialplan=str(DIALPLAN),
     )
     entered = await probe.ask(f"DIALPLAN_EXISTS({names.INBOUND},s,1)")
     if entered is None:
         return []  # func_dialplan is missing; the modules' finding says so
     if entered != "1":
         trunks = await _our_trunks(probe)
-        refused = f", and {', '.join(trunks)} sends its calls there: they are refused now" if trunks else ""
-        return [fail("dialplan", f"there is no context {names.INBOUND}{refused}", include)]
+        seen = say("there is no context {context}", context=names.INBOUND)
+        if trunks:
+            refused = say("{trunks} sends its calls there: they are refused now", trunks=", ".join(trunks))
+            seen = say("{seen}, and {refused}", seen=seen, refused=refused)
+        return [fail(say("dialplan"), seen, include)]
     if await probe.ask("DIALPLAN_EXISTS(ringcard-call,T,1)") != "1":
-        seen = "there is no extension T behind the guard, so a call that Ringcard does not give back is lost"
-        return [fail("dialplan", seen, f"Have Asterisk read {DIALPLAN} anew and as it is.")]
-    return [ok("dialplan", f"calls can enter {names.INBOUND}")]
+        seen = say("there is no extension T behind the guard, so a call that Ringcard does not give back is lost")
+        return [
+            fail(say("dialplan"), seen, say("Have Asterisk read {dialplan} anew and as it is.", dialplan=str(DIALPLAN)))
+        ]
+    return [ok(say("dialplan"), say("calls can enter {context}", context=names.INBOUND))]
 
 
 async def _way_before(probe: _Probe, settings: Settings) -> Finding:
-    name, variable = "company's own way", names.BEFORE
+    name, variable = say("company's own way"), names.BEFORE
     context = await _global(probe.http, variable)
     if not context:
-        mend = (
-            f"Under [globals] in extensions.conf write {variable} = the context that your trunk's calls "
-            'went to before, then: asterisk -rx "dialplan reload"'
+        mend = say(
+            "Under [globals] in extensions.conf write {variable} = the context that your trunk's calls went "
+            'to before, then: asterisk -rx "dialplan reload"',
+            variable=variable,
         )
-        return fail(name, f"{variable} is not set: calls without a route end there", mend)
+        return fail(name, say("{variable} is not set: calls without a route end there", variable=variable), mend)
     if context == names.INBOUND or not re.fullmatch(r"[\w.-]+", context):
         return fail(
-            name, f"{variable} = {context}, which leads nowhere", "Name the context that took your calls before."
+            name,
+            say("{variable} = {context}, which leads nowhere", variable=variable, context=context),
+            say("Name the context that took your calls before."),
         )
     if await probe.ask(f"DIALPLAN_EXISTS({context})") == "0":
-        mend = (
-            f"Correct {variable} under [globals] in extensions.conf: the context that took your trunk's calls before."
+        mend = say(
+            "Correct {variable} under [globals] in extensions.conf: the context that took your trunk's calls before.",
+            variable=variable,
         )
-        return fail(name, f"there is no context {context}: every call without a route is refused", mend)
+        return fail(
+            name, say("there is no context {context}: every call without a route is refused", context=context), mend
+        )
     lost = [did for did in settings.dids if not await _takes(probe, context, did)]
     if lost:
-        mend = f"See dialplan show {context}; correct the number in [dids] or add the extension."
-        return warn(name, f"{context} has no extension for {', '.join(lost)}", mend)
-    numbers = f"; it knows the {counted(len(settings.dids), 'number')} of [dids]" if settings.dids else ""
-    return ok(name, f"calls without a route go to {context}{numbers}")
+        mend = say("See dialplan show {context}; correct the number in [dids] or add the extension.", context=context)
+        return warn(
+            name, say("{context} has no extension for {numbers}", context=context, numbers=", ".join(lost)), mend
+        )
+    seen = say("calls without a route go to {context}", context=context)
+    if not settings.dids:
+        return ok(name, seen)
+    knows = counted("it knows the {n} number of [dids]", "it knows the {n} numbers of [dids]", len(settings.dids))
+    return ok(name, say("{seen}; {knows}", seen=seen, knows=knows))
 
 
 async def _destinations(probe: _Probe, settings: Settings) -> list[Finding]:
@@ -399,10 +474,17 @@ async def _destinations(probe: _Probe, settings: Settings) -> list[Finding]:
         if await probe.ask(f"DIALPLAN_EXISTS({place},1)") == "0":
             gone.append(f"{name} ({place})")
     if gone:
-        mend = "Correct [destinations] in ringcard.toml, or add the extension; such calls go the company's own way."
-        return [fail("destinations", f"Asterisk's dialplan does not have {', '.join(gone)}", mend)]
+        mend = say(
+            "Correct [destinations] in ringcard.toml, or add the extension; such calls go the company's own way."
+        )
+        return [
+            fail(say("destinations"), say("Asterisk's dialplan does not have {places}", places=", ".join(gone)), mend)
+        ]
     count = len(settings.destinations)
-    return [ok("destinations", f"Asterisk's dialplan has {'it' if count == 1 else f'all {count}'}")] if count else []
+    if not count:
+        return []
+    seen = counted("Asterisk's dialplan has it", "Asterisk's dialplan has all {n}", count)
+    return [ok(say("destinations"), seen)]
 
 
 async def _takes(probe: _Probe, context: str, did: str) -> bool:
@@ -421,12 +503,14 @@ async def _our_trunks(probe: _Probe) -> list[str]:
 
 async def _trunks(probe: _Probe) -> Finding:
     if ours := await _our_trunks(probe):
-        return ok("trunks", f"{', '.join(ours)} sends its calls to {names.INBOUND}")
-    mend = (
-        f"Write context = {names.INBOUND} at your trunk's endpoint in pjsip.conf; "
-        "nothing to do if your dialplan leads there."
+        return ok(
+            say("trunks"), say("{trunks} sends its calls to {context}", trunks=", ".join(ours), context=names.INBOUND)
+        )
+    mend = say(
+        "Write context = {context} at your trunk's endpoint in pjsip.conf; nothing to do if your dialplan leads there.",
+        context=names.INBOUND,
     )
-    return warn("trunks", f"no PJSIP endpoint sends its calls to {names.INBOUND}", mend)
+    return warn(say("trunks"), say("no PJSIP endpoint sends its calls to {context}", context=names.INBOUND), mend)
 
 
 async def _guard(http: HttpWire, settings: Settings) -> Finding:
@@ -436,9 +520,24 @@ async def _guard(http: HttpWire, settings: Settings) -> Finding:
         guard_s = float(told or 0.5)
     except ValueError:
         return fail(
-            "guard", f"{names.GUARD} = {told} is no number of seconds", f"Write for example {names.GUARD} = 0.5"
+            say("guard"),
+            say("{variable} = {told} is no number of seconds", variable=names.GUARD, told=told),
+            say("Write for example {variable} = 0.5", variable=names.GUARD),
         )
     if guard_s <= budget_s:
-        mend = f"Set {names.GUARD} well above lookup.budget_ms, or the latter lower."
-        return warn("guard", f"calls are taken back after {guard_s} s, a lookup may take {budget_s} s", mend)
-    return ok("guard", f"a call waits {guard_s} s at most, a lookup takes {budget_s} s at most")
+        mend = say("Set {variable} well above lookup.budget_ms, or the latter lower.", variable=names.GUARD)
+        return warn(
+            say("guard"),
+            say(
+                "calls are taken back after {guard_s} s, a lookup may take {budget_s} s",
+                guard_s=guard_s,
+                budget_s=budget_s,
+            ),
+            mend,
+        )
+    return ok(
+        say("guard"),
+        say(
+            "a call waits {guard_s} s at most, a lookup takes {budget_s} s at most", guard_s=guard_s, budget_s=budget_s
+        ),
+    )

@@ -12,11 +12,12 @@ from urllib.parse import urlsplit
 
 import aiohttp
 
+from config.sentences import say
 from config.settings import Agi, Settings
 from ringcard.findings import Finding, fail, ok, warn
 
 ANSWER_S = 2.0
-START = "Start Ringcard: ringcard run"
+START = say("Start Ringcard: ringcard run")
 UNASSIGNED = "+88812345678"  # of no country, so nobody's; any answer but a refusal will do
 ALIVE = b"agi_network: yes\nagi_network_script: alive\nagi_request: agi://localhost/alive\n\n"
 
@@ -34,19 +35,25 @@ async def _desk(session: aiohttp.ClientSession, settings: Settings, file: Path |
         async with session.get(f"{here}/health") as reply:
             health = await _health(reply)
     except aiohttp.ClientConnectorError:
-        return [fail("desk", f"nothing answers at {here}", START)]
+        return [fail(say("desk"), say("nothing answers at {here}", here=here), START)]
     except (aiohttp.ClientError, TimeoutError) as exc:
-        return [_taken(here, f"does not speak as the desk does ({type(exc).__name__})")]
+        return [_taken(here, say("does not speak as the desk does ({why})", why=type(exc).__name__))]
     if health is None:
-        return [_taken(here, "is not the desk")]
+        return [_taken(here, say("is not the desk"))]
     away = [f"{name} {state}" for name, state in health.parts.items() if state != "ok"]
-    mend = "Mend what is named; the desk goes on by itself when it is back."
+    mend = say("Mend what is named; the desk goes on by itself when it is back.")
     serving = (
-        warn("desk", f"serves at {here}, without: {', '.join(away)}", mend) if away else ok("desk", f"serves at {here}")
+        warn(say("desk"), say("serves at {here}, without: {parts}", here=here, parts=", ".join(away)), mend)
+        if away
+        else ok(say("desk"), say("serves at {here}", here=here))
     )
     if file and _changed_at(file) > health.since:
-        seen = f"serves at {here}, by the settings of before: {file} was changed after it started"
-        serving = warn("desk", seen, "Restart ringcard run; it reads them when it starts.")
+        seen = say(
+            "serves at {here}, by the settings of before: {file} was changed after it started",
+            here=here,
+            file=str(file),
+        )
+        serving = warn(say("desk"), seen, say("Restart ringcard run; it reads them when it starts."))
     return [serving, await _public(session, settings, here), await _caller_name(session, settings, here)]
 
 
@@ -69,52 +76,58 @@ async def _health(reply: aiohttp.ClientResponse) -> _Health | None:
 
 
 def _taken(here: str, how: str) -> Finding:
-    return fail("desk", f"what answers at {here} {how}", "Stop that program, or set desk.port to a free port.")
+    return fail(
+        say("desk"),
+        say("what answers at {here} {how}", here=here, how=how),
+        say("Stop that program, or set desk.port to a free port."),
+    )
 
 
 async def _public(session: aiohttp.ClientSession, settings: Settings, here: str) -> Finding:
     """Telephones fetch the card and the picture from here; browsers of the staff too."""
-    name, url = "desk for phones", settings.public_url
+    name, url = say("desk for phones"), settings.public_url
     if _is_loopback(urlsplit(url).hostname or ""):
-        mend = "Set desk.public_url to an address that phones and browsers reach, and desk.host to listen there."
-        return warn(name, f"{url} is for this machine alone", mend)
+        mend = say("Set desk.public_url to an address that phones and browsers reach, and desk.host to listen there.")
+        return warn(name, say("{url} is for this machine alone", url=url), mend)
     try:
         async with session.get(f"{url}/health") as reply:
             if await _health(reply) is not None:
                 return ok(name, url)
-            seen = f"what answers at {url} is not the desk"
+            seen = say("what answers at {url} is not the desk", url=url)
     except (aiohttp.ClientError, TimeoutError) as exc:
-        seen = f"{url} cannot be reached from here: {exc or type(exc).__name__}"
-    return warn(name, seen, f"Correct desk.public_url, or have it lead to {here}.")
+        seen = say("{url} cannot be reached from here: {why}", url=url, why=str(exc) or type(exc).__name__)
+    return warn(name, seen, say("Correct desk.public_url, or have it lead to {here}.", here=here))
 
 
 async def _caller_name(session: aiohttp.ClientSession, settings: Settings, here: str) -> Finding:
-    name = "name for the dialplan"
+    name = say("name for the dialplan")
     token = {"X-Ringcard-Token": settings.desk.dialplan_token}
     try:
         async with session.get(f"{here}/dialplan/caller-name", params={"number": UNASSIGNED}, headers=token) as reply:
             if reply.status == 200:
-                return ok(name, f"{here}/dialplan/caller-name answers")
-            seen = f"{here}/dialplan/caller-name answers {reply.status}"
+                return ok(name, say("{here}/dialplan/caller-name answers", here=here))
+            seen = say("{here}/dialplan/caller-name answers {status}", here=here, status=reply.status)
     except (aiohttp.ClientError, TimeoutError) as exc:
-        seen = f"{here}/dialplan/caller-name: {type(exc).__name__}"
-    return warn(name, seen, "Restart the desk so that it reads desk.dialplan_token anew, and see desk.dialplan_from.")
+        seen = say("{here}/dialplan/caller-name: {why}", here=here, why=type(exc).__name__)
+    return warn(
+        name, seen, say("Restart the desk so that it reads desk.dialplan_token anew, and see desk.dialplan_from.")
+    )
 
 
 async def agi(settings: Agi) -> Finding:
     """Asks the AGI server as Asterisk would. Calls come here only when the other ways failed, so this never fails."""
     where = f"{_reachable(settings.host)}:{settings.port}"
-    mend = "Stop the program that has this port, or set agi.port (and RINGCARD_AGI in the dialplan)."
+    mend = say("Stop the program that has this port, or set agi.port (and RINGCARD_AGI in the dialplan).")
     try:
         async with asyncio.timeout(ANSWER_S):
             said = await _agi_says(_reachable(settings.host), settings.port)
     except TimeoutError:
-        return warn("agi", f"what listens at {where} says nothing", mend)
+        return warn("agi", say("what listens at {where} says nothing", where=where), mend)
     except OSError:
-        return warn("agi", f"nothing answers at {where}", START)
+        return warn("agi", say("nothing answers at {where}", where=where), START)
     if not said.startswith(b"VERBOSE "):
-        return warn("agi", f"what listens at {where} does not answer AGI", mend)
-    return ok("agi", f"answers at {where}")
+        return warn("agi", say("what listens at {where} does not answer AGI", where=where), mend)
+    return ok("agi", say("answers at {where}", where=where))
 
 
 async def _agi_says(host: str, port: int) -> bytes:

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
+from config.sentences import say
 from config.settings import DEFAULT_PATH, Company, Settings
 from ringcard.findings import Finding, fail, ok, warn
 
@@ -17,14 +18,16 @@ BORN = datetime(2026, 1, 1, tzinfo=UTC)
 """No clock that is right tells an earlier time: the program did not exist."""
 
 
-NO_SETTINGS = f"there is no {DEFAULT_PATH} here"
-NAME_THEM = "Start ringcard where yours is, or name it: --config FILE; the first is a copy of config/ringcard.toml."
+NO_SETTINGS = say("there is no {file} here", file=str(DEFAULT_PATH))
+NAME_THEM = say(
+    "Start ringcard where yours is, or name it: --config FILE; the first is a copy of config/ringcard.toml."
+)
 
 
 def machine(settings: Settings, named: bool) -> list[Finding]:
     """Everything here is asked of this machine alone and answered at once. `named`: somebody said whose this is."""
     return [
-        _settings(settings) if named else fail("settings", NO_SETTINGS, NAME_THEM),
+        _settings(settings) if named else fail(say("settings"), NO_SETTINGS, NAME_THEM),
         _numbers(settings),
         _data_dir(settings.data_dir),
         *_disk(settings.data_dir),
@@ -35,19 +38,27 @@ def machine(settings: Settings, named: bool) -> list[Finding]:
 def _settings(settings: Settings) -> Finding:
     if settings.company == Company():
         return warn(
-            "settings",
-            "company is as shipped: no name, numbers of the US, times in UTC",
-            "Set name, country and time_zone under [company] in ringcard.toml; it is read where you start ringcard, "
-            "or as --config FILE says.",
+            say("settings"),
+            say("company is as shipped: no name, numbers of the US, times in UTC"),
+            say(
+                "Set name, country and time_zone under [company] in ringcard.toml; it is read where you start "
+                "ringcard, or as --config FILE says."
+            ),
         )
-    return ok("settings", f"{settings.company.name}; this PBX is {settings.asterisk.node}")
+    return ok(
+        say("settings"),
+        say("{company}; this PBX is {node}", company=settings.company.name, node=settings.asterisk.node),
+    )
 
 
 def _numbers(settings: Settings) -> Finding:
     """How numbers without a country code are read, trunk by trunk."""
     country = settings.company.country
     named = [f"{name} {trunk.country or country}" for name, trunk in sorted(settings.trunks.items())]
-    return ok("number plans", "; ".join([f"numbers without a country code are of {country}", *named]))
+    seen = say("numbers without a country code are of {country}", country=country)
+    if named:
+        seen = say("{seen}; {trunks}", seen=seen, trunks="; ".join(named))
+    return ok(say("number plans"), seen)
 
 
 def _data_dir(folder: Path) -> Finding:
@@ -57,15 +68,23 @@ def _data_dir(folder: Path) -> Finding:
             pass
     except OSError as exc:
         return fail(
-            "data folder",
-            f"{folder} cannot be written: {exc.strerror}",
-            "Let this user write there, or set store.data_dir to a folder of its own.",
+            say("data folder"),
+            say("{folder} cannot be written: {why}", folder=str(folder), why=exc.strerror),
+            say("Let this user write there, or set store.data_dir to a folder of its own."),
         )
     if not folder.exists():
-        return warn("data folder", f"there is no {folder} yet", "Make it and the database: ringcard migrate")
+        return warn(
+            say("data folder"),
+            say("there is no {folder} yet", folder=str(folder)),
+            say("Make it and the database: ringcard migrate"),
+        )
     if folder.stat().st_mode & 0o007:
-        return warn("data folder", f"every user of this machine can look into {folder}", f"chmod o= {folder}")
-    return ok("data folder", str(folder))
+        return warn(
+            say("data folder"),
+            say("every user of this machine can look into {folder}", folder=str(folder)),
+            f"chmod o= {folder}",
+        )
+    return ok(say("data folder"), str(folder))
 
 
 def _disk(folder: Path) -> list[Finding]:
@@ -73,20 +92,30 @@ def _disk(folder: Path) -> list[Finding]:
         free_mb = shutil.disk_usage(folder).free // 1_000_000
     except OSError:
         return []  # the finding before this one says why
-    seen = f"{free_mb} MB free for {folder}"
-    mend = "Make room there, or move store.data_dir to another disk."
+    seen = say("{free} MB free for {folder}", free=free_mb, folder=str(folder))
+    mend = say("Make room there, or move store.data_dir to another disk.")
     if free_mb < DISK_FULL_MB:
-        return [fail("disk", seen, mend)]
-    return [warn("disk", seen, mend) if free_mb < DISK_LOW_MB else ok("disk", seen)]
+        return [fail(say("disk"), seen, mend)]
+    return [warn(say("disk"), seen, mend) if free_mb < DISK_LOW_MB else ok(say("disk"), seen)]
 
 
 def _clock(settings: Settings) -> Finding:
     now = datetime.now(UTC)
     if now < BORN:
         return fail(
-            "clock", f"this machine says it is {now:%Y-%m-%d %H:%M} UTC", "Set the clock; let an NTP client keep it."
+            say("clock"),
+            say("this machine says it is {time} UTC", time=_minute(now)),
+            say("Set the clock; let an NTP client keep it."),
         )
     return ok(
-        "clock",
-        f"{now.astimezone(ZoneInfo(settings.company.time_zone)):%Y-%m-%d %H:%M} in {settings.company.time_zone}",
+        say("clock"),
+        say(
+            "{time} in {zone}",
+            time=_minute(now.astimezone(ZoneInfo(settings.company.time_zone))),
+            zone=settings.company.time_zone,
+        ),
     )
+
+
+def _minute(when: datetime) -> str:
+    return f"{when:%Y-%m-%d %H:%M}"

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from sqlalchemy import make_url
 
+from config.sentences import counted, say
 from config.settings import Settings, Source
 from records.database import open_database, reading
 from records.errors import RecordsError
@@ -14,7 +15,7 @@ from records.migrate import check
 from records.sources import runs
 from records.tables import SourceRow
 from ringcard.check_records import ANSWER_S
-from ringcard.findings import Finding, counted, ok, warn
+from ringcard.findings import Finding, ok, warn
 
 
 def sources(settings: Settings) -> list[Finding]:
@@ -37,22 +38,44 @@ def sources(settings: Settings) -> list[Finding]:
 
 
 def _one(name: str, source: Source, row: SourceRow | None, customers: int) -> Finding:
-    finding = f"source {name}"
+    finding = say("source {name}", name=name)
     if source.kind == "push":
         if row is None or row.started_at is None:
-            mend = "Have the program that keeps them tell us; docs/sources.md says how."
-            return warn(finding, "has told us nothing yet", mend)
-        return ok(finding, f"{counted(customers, 'customer')}, heard of last {row.started_at:%Y-%m-%d %H:%M} UTC")
+            mend = say("Have the program that keeps them tell us; docs/sources.md says how.")
+            return warn(finding, say("has told us nothing yet"), mend)
+        return ok(
+            finding,
+            say("{customers}, heard of last {time} UTC", customers=_customers(customers), time=_time(row.started_at)),
+        )
     wrong = runs.trouble(row, source, datetime.now(UTC))
     if wrong.startswith("failed"):
-        return warn(finding, wrong, f"What was known stays. Mend that, then: ringcard source run {name}")
+        return warn(finding, wrong, say("What was known stays. Mend that, then: ringcard source run {name}", name=name))
     if wrong:
-        return warn(finding, wrong, f"Is ringcard run running? Its worker reads it. Now: ringcard source run {name}")
+        return warn(
+            finding,
+            wrong,
+            say("Is ringcard run running? Its worker reads it. Now: ringcard source run {name}", name=name),
+        )
     assert row is not None
-    refused = f", {counted(row.refused, 'row')} not taken (ringcard source list)" if row.refused else ""
-    return ok(finding, f"{counted(customers, 'customer')}, read {row.succeeded_at:%Y-%m-%d %H:%M} UTC{refused}")
+    seen = say("{customers}, read {time} UTC", customers=_customers(customers), time=_time(row.succeeded_at))
+    if row.refused:
+        refused = counted("{n} row not taken", "{n} rows not taken", row.refused)
+        seen = say("{seen}, {refused} (ringcard source list)", seen=seen, refused=refused)
+    return ok(finding, seen)
+
+
+def _customers(count: int) -> str:
+    return counted("{n} customer", "{n} customers", count)
+
+
+def _time(when: datetime | None) -> str:
+    return f"{when:%Y-%m-%d %H:%M}" if when else ""
 
 
 def _left(name: str, customers: int) -> Finding:
-    mend = f"Name it again, or let them go: ringcard source forget {name}"
-    return warn(f"source {name}", f"settings do not name it; it left {counted(customers, 'customer')} here", mend)
+    mend = say("Name it again, or let them go: ringcard source forget {name}", name=name)
+    return warn(
+        say("source {name}", name=name),
+        say("settings do not name it; it left {customers} here", customers=_customers(customers)),
+        mend,
+    )

@@ -10,6 +10,7 @@ import asyncio
 from dataclasses import replace
 from pathlib import Path
 
+from config.sentences import say
 from config.settings import Settings
 from ringcard.check_ami import ami
 from ringcard.check_asterisk import asterisk
@@ -41,5 +42,5 @@ async def examine(settings: Settings, file: Path | None = None, *, named: bool =
     called, late = await asyncio.gather(asterisk(settings, seen.phones), ami(settings.ami))
     for node in settings.nodes:
         further = await asterisk(settings.at(node), [])
-        called += [replace(finding, name=f"{node}: {finding.name}") for finding in further]
+        called += [replace(finding, name=say("{node}: {name}", node=node, name=finding.name)) for finding in further]
     return [*machine(settings, named), *seen.findings, *kept, *cached, *called, *late, *served, *filled, *said]

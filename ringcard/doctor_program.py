@@ -11,6 +11,7 @@ from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 
 from config import logging as logs
+from config.sentences import say
 from config.settings import Settings
 from ringcard.doctor import examine
 from ringcard.findings import Finding, fail
@@ -19,7 +20,7 @@ from ringcard.supervisor import die_with_parent
 log = logging.getLogger(__name__)
 
 LIMIT_S = 45.0
-BY_HAND = "Ask it on the machine: ringcard doctor"
+BY_HAND = say("Ask it on the machine: ringcard doctor")
 
 
 class DoctorProgram:
@@ -41,9 +42,11 @@ class DoctorProgram:
                 await _readable(ours)
             return list(ours.recv())
         except TimeoutError:
-            return [fail("doctor", f"was not done after {self._limit_s:g} s", BY_HAND)]
+            return [
+                fail(say("doctor"), say("was not done after {seconds} s", seconds=format(self._limit_s, "g")), BY_HAND)
+            ]
         except EOFError:
-            return [fail("doctor", "broke off; the log of the desk says more", BY_HAND)]
+            return [fail(say("doctor"), say("broke off; the log of the desk says more"), BY_HAND)]
         finally:
             ours.close()
             program.kill()

@@ -20,7 +20,7 @@ class Finding:
     mend: str = ""  # one sentence; empty when there is nothing to mend
 
 
-def counted(number: int, what: str) -> str:
+def several(number: int, what: str) -> str:
     """ "1 number", "2 numbers"."""
     return f"{number} {what}{'' if number == 1 else 's'}"
 

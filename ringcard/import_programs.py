@@ -13,6 +13,7 @@ from multiprocessing.process import BaseProcess
 from sqlalchemy import update
 
 from config import logging as logs
+from config.sentences import kept, say
 from config.settings import Settings
 from records.database import writing
 from records.errors import RecordsError, Refused
@@ -40,7 +41,9 @@ class ImportPrograms:
         if before is not None:
             before.join(ENDING_S)
         if self.running(import_id):
-            raise Refused(f"The import {import_id} is being worked on; wait until that is done.")
+            raise Refused(
+                say("The import {import_id} is being worked on; wait until that is done.", import_id=import_id)
+            )
         spawned = multiprocessing.get_context("spawn")
         program = spawned.Process(target=work, args=(self._settings, step, import_id), daemon=True, name="import")
         self._started = {id: each for id, each in self._started.items() if each.is_alive()} | {import_id: program}
@@ -58,11 +61,11 @@ def work(settings: Settings, step: str, import_id: int) -> None:
     try:
         with intake_for(settings) as intake:
 
-            def say(said: str) -> None:
+            def tell(said: str) -> None:
                 with writing(intake.database) as session:
-                    session.execute(update(Import).where(Import.id == import_id).values(said=said))
+                    session.execute(update(Import).where(Import.id == import_id).values(said=kept(said)))
 
-            intake = intake.telling(Said(1.0, say))
+            intake = intake.telling(Said(1.0, tell))
             STEPS[step](intake, import_id)
     except RecordsError as exc:
         log.warning("import %s: %s", import_id, exc)

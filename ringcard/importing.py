@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+from config.sentences import say
 from config.settings import Settings
 from records.card_layouts import kept_now
 from records.database import open_database, reading, writing
@@ -23,10 +24,16 @@ from records.intake.undo import kept
 from records.migrate import check
 from records.tables import Import
 from ringcard import compose
-from ringcard.findings import counted
+from ringcard.findings import several
 
 ERRORS_SHOWN = 50
 PROGRESS_S = 2.0
+DOING = {
+    "reading": say("reading"),
+    "checking": say("checking"),
+    "importing": say("importing"),
+    "undoing": say("undoing"),
+}
 
 
 def main_import(settings: Settings, args: argparse.Namespace) -> int:
@@ -84,7 +91,7 @@ def _undo(intake: Intake, import_id: int) -> int:
     print(f"Import {import_id} of {row.file} is undone.")
     if row.kept:
         shown = kept(intake.database, import_id, ERRORS_SHOWN)
-        print(f"{counted(row.kept, 'customer')} stay{'s' if row.kept == 1 else ''} as somebody has made them since:")
+        print(f"{several(row.kept, 'customer')} stay{'s' if row.kept == 1 else ''} as somebody has made them since:")
         for customer_id, name, why in shown:
             print(f"  {name} (customer {customer_id}): {why}")
         if row.kept > len(shown):
@@ -109,7 +116,7 @@ def _list(intake: Intake) -> int:
 def _state(intake: Intake, row: Import) -> str:
     if imports.is_interrupted(intake.data_dir, row):
         return f"interrupted at {row.done} of {row.rows}; finish it: ringcard import --resume {row.id}"
-    return row.state + (f", {row.kept} kept" if row.kept else "") + (f": {row.said}" if row.said else "")
+    return row.state + (f", {row.kept} kept" if row.kept else "") + (f": {imports.said_of(row)}" if row.said else "")
 
 
 def _mappings(intake: Intake) -> int:
@@ -159,7 +166,7 @@ def _told(outcome: Outcome, dry_run: bool, unused: str) -> str:
     if unused:
         lines.append(f"Columns that were not used: {unused}.")
     if outcome.refused:
-        what = counted(outcome.refused, outcome.errors[0].unit)
+        what = several(outcome.refused, outcome.errors[0].unit)
         lines.append(f"{what} {'would not be' if dry_run else 'could not be'} taken:")
         lines += [f"  {error}" for error in outcome.errors[:ERRORS_SHOWN]]
         if outcome.refused > ERRORS_SHOWN:
@@ -197,8 +204,8 @@ def _say(said: str) -> None:
 class Said:
     """How far it is, how quick, and how long it will take; said every few seconds."""
 
-    def __init__(self, every_s: float, say: Callable[[str], None]) -> None:
-        self._every_s, self._say = every_s, say
+    def __init__(self, every_s: float, tell: Callable[[str], None]) -> None:
+        self._every_s, self._say = every_s, tell
         self._doing, self._began, self._began_with, self._said = "", 0.0, 0, 0.0
 
     def __call__(self, progress: Progress) -> None:
@@ -209,10 +216,18 @@ class Said:
             return
         self._said = now
         rate = (progress.done - self._began_with) / (now - self._began)
-        of = f" of {progress.total:,}" if progress.total else ""
-        left = f", {_lasting((progress.total - progress.done) / rate)} left" if progress.total and rate else ""
-        self._say(f"{progress.doing} {progress.done:,}{of}, {rate:,.0f} a second{left}")
+        values = {"doing": DOING[progress.doing], "done": f"{progress.done:,}", "total": f"{progress.total or 0:,}"}
+        values["rate"] = f"{rate:,.0f}"
+        if not progress.total:
+            self._say(say("{doing} {done}, {rate} a second", **values))
+        elif not rate:
+            self._say(say("{doing} {done} of {total}, {rate} a second", **values))
+        else:
+            left = _lasting((progress.total - progress.done) / rate)
+            self._say(say("{doing} {done} of {total}, {rate} a second, {left} left", **values, left=left))
 
 
 def _lasting(seconds: float) -> str:
-    return f"{seconds:.0f} s" if seconds < 90 else f"{seconds / 60:.0f} min"
+    if seconds < 90:
+        return say("{seconds} s", seconds=round(seconds))
+    return say("{minutes} min", minutes=round(seconds / 60))

@@ -20,6 +20,7 @@ from sqlalchemy import Engine as Database
 from sqlalchemy.exc import SQLAlchemyError
 
 from config import logging as logs
+from config.sentences import say
 from config.settings import Settings, Source
 from records.card_layouts import kept_now
 from records.database import open_database, reading
@@ -86,7 +87,7 @@ class SourcePrograms:
     def _say(self, name: str) -> None:
         with reading(self._database) as session:
             row = session.get(SourceRow, name)
-        error = row.error if row else ""
+        error = runs.error_of(row) if row else ""
         if error and error != self._errors.get(name):
             log.warning("the source %s failed, and what was known of its customers stays: %s", name, error)
         if not error and self._errors.get(name):
@@ -116,8 +117,8 @@ def work(settings: Settings, name: str, parent: int) -> None:
 class Limited:
     """Ends this process when the run takes longer than its source may, whatever its driver waits for."""
 
-    def __init__(self, settings: Settings, name: str, say: Callable[[str], None] = lambda _: None) -> None:
-        self._timer = threading.Timer(settings.sources[name].limit_s, _give_up, [settings, name, say])
+    def __init__(self, settings: Settings, name: str, tell: Callable[[str], None] = lambda _: None) -> None:
+        self._timer = threading.Timer(settings.sources[name].limit_s, _give_up, [settings, name, tell])
         self._timer.daemon = True
 
     def __enter__(self) -> None:
@@ -128,12 +129,12 @@ class Limited:
 
 
 def too_long(source: Source) -> str:
-    return f"it was not done after {source.limit_s} s, which is its limit_s"
+    return say("it was not done after {seconds} s, which is its limit_s", seconds=source.limit_s)
 
 
-def _give_up(settings: Settings, name: str, say: Callable[[str], None]) -> None:
+def _give_up(settings: Settings, name: str, tell: Callable[[str], None]) -> None:
     try:
-        say(f"ringcard: {too_long(settings.sources[name])}")
+        tell(f"ringcard: {too_long(settings.sources[name])}")
         runs.note_failure(open_database(settings.database_url), name, too_long(settings.sources[name]))
     finally:
         os._exit(1)

@@ -8,15 +8,13 @@ import sys
 from collections.abc import Callable
 from datetime import UTC, datetime
 
-import orjson
-
 from config.settings import LAST_ORDER, Settings, Source
 from records.database import reading
 from records.errors import NotFound
 from records.intake.imports import Intake
 from records.sources import runs
 from records.tables import SourceRow
-from ringcard.findings import counted
+from ringcard.findings import several
 from ringcard.importing import intake_for
 from ringcard.source_programs import Limited
 
@@ -29,7 +27,7 @@ def main_source(settings: Settings, args: argparse.Namespace) -> int:
             return _list(intake, settings, args.json)
         if args.action == "forget":
             gone = runs.forget(intake, args.name)
-            print(f"{counted(gone, 'customer')} of {args.name} removed, and what was known of it.")
+            print(f"{several(gone, 'customer')} of {args.name} removed, and what was known of it.")
             return 0
         source = settings.sources.get(args.name)
         if source is None:
@@ -44,7 +42,7 @@ def main_source(settings: Settings, args: argparse.Namespace) -> int:
 def _told(ran: runs.Ran, dry_run: bool) -> str:
     would = "would be " if dry_run else ""
     counts = f"{ran.added} {would}added, {ran.changed} {would}changed, {ran.removed} {would}removed."
-    lines = [f"{counted(ran.rows, 'row')} read: {counts}"]
+    lines = [f"{several(ran.rows, 'row')} read: {counts}"]
     if ran.refused:
         lines.append("Not everything could be taken; what could not stays as it was:")
         lines += [f"  {error}" for error in ran.errors[:ERRORS_SHOWN]]
@@ -67,10 +65,10 @@ def _list(intake: Intake, settings: Settings, as_json: bool) -> int:
     for name, row, customers in rows:
         source = settings.sources.get(name)
         head = f"{source.order if source else '-':>3}  {name:16} {source.kind if source else 'not set':7}"
-        print(f"{head} {counted(customers, 'customer'):>18}  {_last(row)}")
+        print(f"{head} {several(customers, 'customer'):>18}  {_last(row)}")
         if wrong := runs.trouble(row, source, datetime.now(UTC)) if source else "settings do not name it any more":
             print(f"     {wrong}")
-        for error in orjson.loads(row.errors or "[]")[:3] if row else []:
+        for error in runs.errors_of(row)[:3] if row else []:
             print(f"     {error}")
     return 0
 

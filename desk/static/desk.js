@@ -81,7 +81,7 @@ offerSimulated(document);
 askWho(document);
 offerFinding(document.querySelector(".find"));
 
-navigator.serviceWorker?.register("/sw.js").catch(() => {}); // without https there is none, and nothing else is lost
+navigator.serviceWorker?.register(`/sw.js?language=${document.documentElement.lang}`).catch(() => {}); // without https there is none, and nothing else is lost
 
 addEventListener("pageshow", (event) => event.persisted && location.reload()); // what was kept is of long ago
 

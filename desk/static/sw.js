@@ -1,10 +1,12 @@
 // What makes the desk an application that can be installed: a calm page when there is no connection, and the way back
 // from a notification. Nothing that the desk shows is ever kept here. Customers' data in a browser's cache would outlive
 // the session and the role that it was shown to, and on a shared computer the person; and a card of yesterday is worse
-// than none. So only the three files below are kept, which tell of nobody.
+// than none. So only the page and the files below are kept, which tell of nobody. It is another worker for each
+// language, so who changes theirs has the calm page in it too.
 
-const KEPT = "ringcard-offline-1";
-const PAGE = "/static/offline.html";
+const LANGUAGE = new URL(location).searchParams.get("language") ?? "";
+const KEPT = `ringcard-offline-2-${LANGUAGE}`;
+const PAGE = `/offline?language=${encodeURIComponent(LANGUAGE)}`;
 const FILES = [PAGE, "/static/offline.css", "/static/offline.js", "/static/mark.svg"];
 
 addEventListener("install", (event) => {

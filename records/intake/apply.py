@@ -184,7 +184,9 @@ def rehearse(database: Engine, stage: Stage, currency: str, tell: Tell, mirrored
 
 def error_of(row: int, problem: Problem, stage: Stage) -> RowError:
     header = problem.header or (stage.said(f"header {problem.column}") if problem.column else "")
-    return RowError(row, header, str(problem)[:LONGEST_ERROR], stage.said("unit"))
+    message = str(problem)
+    short = message if len(message) <= LONGEST_ERROR else message[:LONGEST_ERROR]
+    return RowError(row, header, short, stage.said("unit"))
 
 
 def touched_by(owners: Sequence[Owner]) -> Touched:

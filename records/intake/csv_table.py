@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
+from config.sentences import say
 from records.errors import Refused
 from records.intake.headers import NONE, Own, meaning, meanings
 from records.intake.rows import Meaning, Row, row_of
@@ -45,7 +46,9 @@ class CsvTable:
             try:
                 return [*islice(filter(any, reader), most)]
             except csv.Error as exc:
-                raise Refused(f"{self.path.name} cannot be read ({exc}); is it a CSV file?") from exc
+                raise Refused(
+                    say("{file} cannot be read ({why}); is it a CSV file?", file=self.path.name, why=str(exc))
+                ) from exc
 
     def rows(self) -> Iterator[Row]:
         """Each row that is not empty. Raises Refused when the file cannot be read any more."""
@@ -63,7 +66,11 @@ class CsvTable:
                     return
                 except csv.Error as exc:
                     yield Row(
-                        number, {}, f"cannot be read ({exc}); close every quotation mark, and double those inside"
+                        number,
+                        {},
+                        say(
+                            "cannot be read ({why}); close every quotation mark, and double those inside", why=str(exc)
+                        ),
                     )
                     continue
                 if any(field.strip() for field in fields):
@@ -74,8 +81,13 @@ class CsvTable:
             return Row(
                 number,
                 {},
-                f"has {len(fields)} cells and the header {len(self.headers)}; put a cell that contains "
-                f"{self.delimiter!r} into quotation marks",
+                say(
+                    "has {fields} cells and the header {headers}; put a cell that contains {delimiter!r} into "
+                    "quotation marks",
+                    fields=len(fields),
+                    headers=len(self.headers),
+                    delimiter=self.delimiter,
+                ),
             )
         return row_of(number, fields, self.headers, self.meanings)
 
@@ -88,11 +100,13 @@ def look_at_csv(path: Path, mapping: Mapping[str, str], own: Own = NONE) -> CsvT
         skipped = 1 if re.fullmatch(r"sep=.\s*", first, re.IGNORECASE) else 0
         header = file.readline(LONGEST_HEADER) if skipped else first
     if not header.strip():
-        raise Refused(f"{path.name} is empty, or its first line is; the first line must name the columns")
+        raise Refused(
+            say("{file} is empty, or its first line is; the first line must name the columns", file=path.name)
+        )
     delimiter = max(_DELIMITERS, key=lambda mark: (_known(_split(header, mark), own), header.count(mark)))
     headers = tuple(field.strip() for field in _split(header, delimiter))
     if len(header) == LONGEST_HEADER or len(headers) > MOST_COLUMNS:
-        raise Refused(f"the first line of {path.name} is too long to name columns; is it a CSV file?")
+        raise Refused(say("the first line of {file} is too long to name columns; is it a CSV file?", file=path.name))
     return CsvTable(path, encoding, delimiter, skipped, headers, meanings(headers, mapping, own))
 
 

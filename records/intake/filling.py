@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from itertools import islice
 from typing import Protocol
 
+from config.sentences import say
 from records.intake.apply import Progress, Tell, error_of
 from records.intake.rows import Meaning, Row, RowError
 from records.intake.rules import Problem, Understanding, Wanted
@@ -62,5 +63,7 @@ def _wholly(understanding: Understanding, row: Row) -> tuple[Wanted | None, list
 
 def _as_known_there(understanding: Understanding, row: Row) -> tuple[Wanted | None, list[Problem]]:
     if not row.problem and not row.text("external_id"):
-        return None, [Problem("external_id", "has no id, by which it would be known again", row.header("external_id"))]
+        return None, [
+            Problem("external_id", say("has no id, by which it would be known again"), row.header("external_id"))
+        ]
     return understanding.as_far_as_it_goes(row)

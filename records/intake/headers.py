@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 
 from config.card_fields import Field, label_of
+from config.sentences import listed, say
 from records.errors import Refused
 from records.intake.rows import COLUMNS, Column, Meaning
 
@@ -49,21 +50,24 @@ _TARGETS: Mapping[str, Meaning] = {
     "first name": Meaning("name", "first"),
     "last name": Meaning("name", "last"),
 }
-LABELS = ("mobile", "work", "home", "main", "fax")
 TARGETS: Mapping[str, str] = {
-    "name": "Name",
-    "first name": "First name",
-    "last name": "Last name",
-    "company": "Company",
-    "phone": "Phone",
-    **{f"phone:{label}": f"Phone ({label})" for label in LABELS},
-    "email": "Email",
-    "address": "Address",
-    "debt": "Debt",
-    "currency": "Currency",
-    "manager": "Manager (login)",
-    "external_id": "Your customer id",
-    "note": "Note",
+    "name": say("Name"),
+    "first name": say("First name"),
+    "last name": say("Last name"),
+    "company": say("Company"),
+    "phone": say("Phone"),
+    "phone:mobile": say("Phone (mobile)"),
+    "phone:work": say("Phone (work)"),
+    "phone:home": say("Phone (home)"),
+    "phone:main": say("Phone (main)"),
+    "phone:fax": say("Phone (fax)"),
+    "email": say("Email"),
+    "address": say("Address"),
+    "debt": say("Debt"),
+    "currency": say("Currency"),
+    "manager": say("Manager (login)"),
+    "external_id": say("Your customer id"),
+    "note": say("Note"),
 }
 """What a column may be said to be, and how that is called on the screen; the company's own fields besides."""
 
@@ -100,7 +104,11 @@ def meanings(headers: Sequence[str], mapping: Mapping[str, str], own: Own = NONE
     known = {_same(header) for header in headers}
     if strangers := [header for header in mapping if _same(header) not in known]:
         raise Refused(
-            f"there is no column {strangers[0]!r}; the columns are: {', '.join(map(repr, filter(None, headers)))}"
+            say(
+                "there is no column {column!r}; the columns are: {columns}",
+                column=strangers[0],
+                columns=", ".join(map(repr, filter(None, headers))),
+            )
         )
     said = {_same(header): target_meaning(target, own) for header, target in mapping.items()}
     return tuple(said[_same(header)] if _same(header) in said else meaning(header, own) for header in headers)
@@ -116,7 +124,13 @@ def target_meaning(target: str, own: Own = NONE) -> Meaning | None:
         return None
     found = _TARGETS.get(name)
     if found is None or (label and found.column != "number"):
-        raise Refused(f"{target!r} is nothing that a column can be; write one of {', '.join(targets(own))}, or -")
+        raise Refused(
+            say(
+                "{target!r} is nothing that a column can be; write one of {targets}, or -",
+                target=target,
+                targets=", ".join(targets(own)),
+            )
+        )
     return Meaning(found.column, label.strip()) if label else found
 
 
@@ -148,11 +162,23 @@ def required(headers: Sequence[str], found: Sequence[Meaning | None], file: obje
     named = bool(columns & {"name", "company"})
     if named and "number" in columns:
         return
-    what = "phone" if named else "name"
+    columns_found = listed(header.strip() or say("(no name)") for header in headers)
+    if named:
+        raise Refused(
+            say(
+                "{file} has no column for the phone; call it 'phone' in the first line, or say which one it is: "
+                "--map 'COLUMN=phone'. The columns found are: {columns}",
+                file=file,
+                columns=columns_found,
+            )
+        )
     raise Refused(
-        f"{file} has no column for the {what}; call it {what!r} in the first line, or say which one it is: "
-        f"--map 'COLUMN={what}'. The columns found are: "
-        f"{', '.join(header.strip() or '(no name)' for header in headers)}"
+        say(
+            "{file} has no column for the name; call it 'name' in the first line, or say which one it is: "
+            "--map 'COLUMN=name'. The columns found are: {columns}",
+            file=file,
+            columns=columns_found,
+        )
     )
 
 

@@ -21,6 +21,7 @@ from sqlalchemy import Engine, select, update
 from sqlalchemy.exc import DataError
 from sqlalchemy.orm import Session, selectinload
 
+from config.sentences import kept, say, told, with_values
 from records.customers import own_phones
 from records.database import reading, writing
 from records.errors import DatabaseGone, NotFound, RecordsError, Refused
@@ -37,6 +38,18 @@ from records.intake.undo import take_back
 from records.numbers import Reader
 from records.photos import store_photo
 from records.tables import Import, ImportedCustomer, User
+
+STATES: Mapping[str, str] = {
+    "given": say("given"),
+    "checking": say("checking"),
+    "checked": say("checked"),
+    "importing": say("importing"),
+    "done": say("done"),
+    "undoing": say("undoing"),
+    "undone": say("undone"),
+    "failed": say("failed"),
+}
+"""How each is called in a sentence: "The import is checking"."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,8 +104,12 @@ def look_at(intake: Intake, path: Path, mapping: Mapping[str, str], sheet: str =
             mapping = kept_mapping(session, table.headers)
         for header, target in no_targets(mapping, intake.own_fields).items():
             raise Refused(
-                f"it is kept of such files that {header!r} is {target!r}, which is no field any more; say all their "
-                "columns anew with --map, or forget that with --forget-mapping (--mappings lists it)"
+                say(
+                    "it is kept of such files that {header!r} is {target!r}, which is no field any more; say all "
+                    "their columns anew with --map, or forget that with --forget-mapping (--mappings lists it)",
+                    header=header,
+                    target=target,
+                )
             )
         table = open_table(path, mapping, sheet, intake.own_fields) if mapping else table
     required(table.headers, table.meanings, path.name)
@@ -138,7 +155,13 @@ def go_on(intake: Intake, import_id: int) -> Outcome:
     """Writes what is left of an import that was checked or interrupted. Raises Refused, DatabaseGone, NotFound."""
     row = one_import(intake.database, import_id)
     if row.state not in ("checked", "importing"):
-        raise Refused(f"the import {import_id} is {row.state}; there is nothing to go on with")
+        raise Refused(
+            say(
+                "the import {import_id} is {state}; there is nothing to go on with",
+                import_id=import_id,
+                state=STATES[row.state],
+            )
+        )
     with stages.at_work(intake.data_dir, row.stage), _saying(intake, row, "importing"):
         with Stage(stages.stage_path(intake.data_dir, row.stage)) as stage:
             with writing(intake.database) as session:
@@ -152,7 +175,13 @@ def undo(intake: Intake, import_id: int) -> Import:
     """Takes an import back, as far as nobody has changed what it did. Raises NotFound, Refused, DatabaseGone."""
     row = one_import(intake.database, import_id)
     if row.state not in ("importing", "done", "undoing", "failed"):
-        raise Refused(f"the import {import_id} is {row.state}; there is nothing to undo")
+        raise Refused(
+            say(
+                "the import {import_id} is {state}; there is nothing to undo",
+                import_id=import_id,
+                state=STATES[row.state],
+            )
+        )
     with stages.at_work(intake.data_dir, row.stage):
         with writing(intake.database) as session:
             begin(session, import_id, "undoing")
@@ -180,7 +209,9 @@ def discard(database: Engine, data_dir: Path, import_id: int) -> None:
     """A file that was given and shall not be imported. Raises NotFound, Refused."""
     row = one_import(database, import_id)
     if row.done_to or row.state not in ("given", "checking", "checked", "failed"):
-        raise Refused(f"the import {import_id} is {row.state}; undo it instead")
+        raise Refused(
+            say("the import {import_id} is {state}; undo it instead", import_id=import_id, state=STATES[row.state])
+        )
     with writing(database) as session:
         session.delete(session.get_one(Import, import_id))
     stages.remove(data_dir, row.stage)
@@ -197,7 +228,7 @@ def one_import(database: Engine, import_id: int) -> Import:
     except (OverflowError, DataError):  # of a number that no row can have
         found = None
     if found is None:
-        raise NotFound(f"there is no import {import_id}; ringcard import --list shows all")
+        raise NotFound(say("there is no import {import_id}; ringcard import --list shows all", import_id=import_id))
     return found
 
 
@@ -211,9 +242,19 @@ def is_interrupted(data_dir: Path, row: Import) -> bool:
     return row.state.endswith("ing") and not stages.somebody_at_work(data_dir, row.stage)
 
 
+def said_of(row: Import) -> str:
+    """Why it failed, or how far it is."""
+    return told(row.said)
+
+
+def as_sent(exc: RecordsError, path: Path, file: str) -> str:
+    """What is wrong with a file that lies at `path` and was called `file` by whoever sent it."""
+    return with_values(str(exc), lambda text: text.replace(str(path), file).replace(path.name, file))
+
+
 def errors_of(row: Import) -> list[RowError]:
     unit = "card" if row.kind == "vCard" else "row"
-    return [RowError(number, header, said, unit) for number, header, said in orjson.loads(row.errors)]
+    return [RowError(number, header, told(said), unit) for number, header, said in orjson.loads(row.errors)]
 
 
 _WITH_PERSON = selectinload(Import.by).selectinload(User.endpoints)
@@ -281,7 +322,7 @@ def _write(intake: Intake, stage: Stage, import_id: int) -> Outcome:
 
 
 def _told(outcome: Outcome) -> dict[str, Any]:
-    errors = [(error.row, error.header, error.message) for error in outcome.errors]
+    errors = [(error.row, error.header, kept(error.message)) for error in outcome.errors]
     return {"refused": outcome.refused, "errors": orjson.dumps(errors).decode()}
 
 
@@ -298,7 +339,6 @@ def _saying(intake: Intake, row: Import, state: str) -> Iterator[None]:
         raise
     except RecordsError as exc:
         path = stages.file_path(intake.data_dir, row.stage)
-        said = str(exc).replace(str(path), row.file).replace(path.name, row.file)
         with writing(intake.database) as session:
-            _set(session, row.id, state=state, said=said)
+            _set(session, row.id, state=state, said=kept(as_sent(exc, path, row.file)))
         raise

@@ -9,6 +9,7 @@ import orjson
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from config.sentences import say
 from records.errors import NotFound
 from records.tables import ImportMapping
 
@@ -38,7 +39,9 @@ def forget_mapping(session: Session, mapping_id: int) -> None:
     """Raises NotFound."""
     found = session.get(ImportMapping, mapping_id)
     if found is None:
-        raise NotFound(f"no mapping {mapping_id} is kept; ringcard import --mappings lists them")
+        raise NotFound(
+            say("no mapping {mapping_id} is kept; ringcard import --mappings lists them", mapping_id=mapping_id)
+        )
     session.delete(found)
 
 

@@ -6,6 +6,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Literal, Protocol, get_args
 
+from config.sentences import say
+
 Column = Literal[
     "name",
     "company",
@@ -92,7 +94,14 @@ class RowError:
     unit: str = "row"
 
     def __str__(self) -> str:
-        return f"{self.unit} {self.row}{f', {self.header!r}' if self.header else ''}: {self.message}"
+        values = {"n": self.row, "header": self.header, "message": self.message}
+        if self.unit == "card":
+            return (
+                say("card {n}, {header!r}: {message}", **values)
+                if self.header
+                else say("card {n}: {message}", **values)
+            )
+        return say("row {n}, {header!r}: {message}", **values) if self.header else say("row {n}: {message}", **values)
 
 
 def row_of(number: int, texts: list[str], headers: tuple[str, ...], meanings: tuple[Meaning | None, ...]) -> Row:
@@ -102,7 +111,16 @@ def row_of(number: int, texts: list[str], headers: tuple[str, ...], meanings: tu
         if meaning is None:
             continue
         if len(text) > LONGEST_CELL:
-            return Row(number, {}, f"has {len(text)} characters under {header!r}; shorten it to {LONGEST_CELL}")
+            return Row(
+                number,
+                {},
+                say(
+                    "has {n} characters under {header!r}; shorten it to {most}",
+                    n=len(text),
+                    header=header,
+                    most=LONGEST_CELL,
+                ),
+            )
         cell = Cell(text.replace("\x00", "").strip(), meaning.label, header)
         cells[meaning.column] = (*cells.get(meaning.column, ()), cell)
     return Row(number, cells)

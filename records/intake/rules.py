@@ -19,6 +19,7 @@ import msgspec
 import orjson
 
 from config.card_fields import Field
+from config.sentences import say
 from records.custom import OWN, read_value
 from records.errors import RecordsError
 from records.intake.rows import Cell, Column, Row
@@ -128,7 +129,7 @@ class Understanding:
     def __call__(self, row: Row) -> Wanted:
         wanted, problems = self.as_far_as_it_goes(row)
         if wanted and not wanted.numbers and not any(problem.column == "number" for problem in problems):
-            said = f"{wanted.name} has no phone number; write one, best with + and the country code"
+            said = say("{name} has no phone number; write one, best with + and the country code", name=wanted.name)
             raise Problem("number", said, row.header("number"))
         if problems or not wanted:
             raise problems[0]
@@ -140,7 +141,7 @@ class Understanding:
             return None, [Problem(None, row.problem)]
         name = row.name()
         if not name:
-            return None, [Problem("name", "has no name; write one, or the company's", row.header("name"))]
+            return None, [Problem("name", say("has no name; write one, or the company's"), row.header("name"))]
         read, problems = self._numbers(row)
         numbers: dict[tuple[str, str], Number] = {}
         for number in read:
@@ -181,7 +182,9 @@ class Understanding:
     def _own(self, cell: Cell, row: Row) -> Any:
         where = cell.header or cell.label
         if cell.label not in self.own_fields:
-            raise Problem("custom", f"there is no field {cell.label!r} in the settings; define it", where)
+            raise Problem(
+                "custom", say("there is no field {label!r} in the settings; define it", label=cell.label), where
+            )
         try:
             return read_value(self.own_fields[cell.label], cell.text, row.text("currency").upper() or self.currency)
         except RecordsError as exc:
@@ -190,7 +193,7 @@ class Understanding:
     def _currency(self, row: Row) -> str | None:
         currency = row.text("currency").upper()
         if currency and not re.fullmatch(r"[A-Z]{3}", currency):
-            said = f"{currency!r} is no currency; write its three letters, like USD"
+            said = say("{currency!r} is no currency; write its three letters, like USD", currency=currency)
             raise Problem("currency", said, row.header("currency"))
         return currency or None
 
@@ -205,7 +208,7 @@ class Understanding:
     def _manager(self, row: Row) -> int | None:
         login = row.text("manager").casefold()
         if login and login not in self.logins:
-            said = f"nobody has the login {login!r}; add them first, or leave the cell empty"
+            said = say("nobody has the login {login!r}; add them first, or leave the cell empty", login=login)
             raise Problem("manager", said, row.header("manager"))
         return self.logins[login] if login else None
 
@@ -236,11 +239,17 @@ class Understanding:
     def _number(self, text: str, label: str) -> Number:
         read = self.read_number(text)
         if not (read.match_key or read.tail):
-            raise ValueError(f"{text!r} cannot be read; write the whole number, best with + and the country")
+            raise ValueError(
+                say("{text!r} cannot be read; write the whole number, best with + and the country", text=text)
+            )
         if read.own:
-            raise ValueError(f"{text!r} is a line of your own company; a customer needs one of their own")
+            raise ValueError(
+                say("{text!r} is a line of your own company; a customer needs one of their own", text=text)
+            )
         if {text, read.match_key} & self.own_phones:
-            raise ValueError(f"{text!r} is a phone of your own people; a customer needs one of their own")
+            raise ValueError(
+                say("{text!r} is a phone of your own people; a customer needs one of their own", text=text)
+            )
         return Number(text, label, read.e164, read.match_key, read.tail, read.ext, read.rules)
 
     def _range(self, text: str, label: str) -> Number:
@@ -267,7 +276,7 @@ def _bare(cell: Cell) -> str:
     if _ROUNDED.fullmatch(text):
         raise Problem(
             "number",
-            f"{text!r} is what a spreadsheet made of a number; format the column as text, fill it anew",
+            say("{text!r} is what a spreadsheet made of a number; format the column as text, fill it anew", text=text),
             cell.header,
         )
     return text
@@ -321,7 +330,10 @@ def mirror(
             owner = by_id[external_id] = Owner(0, fields, [*one.numbers])
             made.added.append(owner)
         elif owner in made.claimed or owner.id in claimed:
-            said = f"{external_id!r} was in an earlier row; rows of one customer must follow each other"
+            said = say(
+                "{external_id!r} was in an earlier row; rows of one customer must follow each other",
+                external_id=external_id,
+            )
             made.problems.append((one.row, Problem("external_id", said)))
             continue
         elif change := _difference(owner, one, mirrored.owned - set(one.unread)):
@@ -433,7 +445,10 @@ class _Planning:
         if external_id in self._by_id:
             owner = self._by_id[str(external_id)]
             if self._is_claimed(owner):
-                raise Problem("external_id", f"{external_id!r} was in an earlier row; each customer has one row")
+                raise Problem(
+                    "external_id",
+                    say("{external_id!r} was in an earlier row; each customer has one row", external_id=external_id),
+                )
             return owner
         owners = list(dict.fromkeys(owner for number in one.numbers for owner in self._by_key.get(number.key, ())))
         if external_id:  # theirs who has none yet, so that the first import with ids doubles nobody
@@ -447,7 +462,10 @@ class _Planning:
             return None
         if len(owners) > 1:
             names = ", ".join(owner.name for owner in owners)
-            raise Problem("number", f"several customers have it ({names}); write the name of one, or an external id")
+            raise Problem(
+                "number",
+                say("several customers have it ({names}); write the name of one, or an external id", names=names),
+            )
         return free[0]
 
     def _is_claimed(self, owner: Owner) -> bool:

@@ -16,6 +16,7 @@ from pathlib import Path
 
 import msgspec
 
+from config.sentences import kept, say, told
 from records.errors import Refused
 from records.intake.rows import RowError
 from records.intake.rules import Owner, Wanted
@@ -42,7 +43,7 @@ class Stage:
     def __init__(self, path: Path, *, new: bool = False) -> None:
         self.path = path
         if not new and not path.exists():
-            raise Refused("the rows of this import are not on this machine any more; import the file again")
+            raise Refused(say("the rows of this import are not on this machine any more; import the file again"))
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o750)
         with self._plainly():
             # One thread at a time, but not always the same.
@@ -67,7 +68,9 @@ class Stage:
     def put(self, wanted: Iterable[Wanted], errors: Iterable[RowError]) -> None:
         with self._writing() as file:
             file.executemany("INSERT INTO wanted VALUES (?, ?)", [(one.row, _bytes_of(one)) for one in wanted])
-            file.executemany("INSERT INTO errors VALUES (?, ?, ?, 0)", [(e.row, e.header, e.message) for e in errors])
+            file.executemany(
+                "INSERT INTO errors VALUES (?, ?, ?, 0)", [(e.row, e.header, kept(e.message)) for e in errors]
+            )
 
     def keep(self, external_ids: Iterable[str]) -> None:
         """Customers of a source who are still there, whatever became of their rows."""
@@ -127,14 +130,16 @@ class Stage:
         """What a batch came to: (customer, row), and rows that could not be taken after all."""
         with self._writing() as file:
             file.executemany("INSERT OR IGNORE INTO claimed VALUES (?, ?)", claimed)
-            file.executemany("INSERT INTO errors VALUES (?, ?, ?, 1)", [(e.row, e.header, e.message) for e in errors])
+            file.executemany(
+                "INSERT INTO errors VALUES (?, ?, ?, 1)", [(e.row, e.header, kept(e.message)) for e in errors]
+            )
 
     def errors(self, most: int, unit: str = "row") -> tuple[int, list[RowError]]:
         """How many there are, and the first."""
         with self._plainly():
             count = self._file.execute("SELECT count(*) FROM errors").fetchone()[0]
             rows = self._file.execute("SELECT row, header, message FROM errors ORDER BY row LIMIT ?", (most,))
-            return int(count), [RowError(row, header, said, unit) for row, header, said in rows]
+            return int(count), [RowError(row, header, told(said), unit) for row, header, said in rows]
 
     # --- a rehearsal: customers as they would be by now
 
@@ -172,7 +177,11 @@ class Stage:
         try:
             yield
         except sqlite3.DatabaseError as exc:
-            said = f"the rows of this import cannot be kept in {self.path.parent} ({exc}); is there room, and a right?"
+            said = say(
+                "the rows of this import cannot be kept in {folder} ({why}); is there room, and a right?",
+                folder=str(self.path.parent),
+                why=str(exc),
+            )
             raise Refused(said) from exc
 
 
@@ -202,7 +211,7 @@ def at_work(data_dir: Path, name: str) -> Iterator[None]:
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:
-        raise Refused("another program is at work on this already; wait until it is done") from None
+        raise Refused(say("another program is at work on this already; wait until it is done")) from None
     else:
         yield
     finally:

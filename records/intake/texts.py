@@ -6,6 +6,7 @@ import codecs
 from pathlib import Path
 from typing import TextIO
 
+from config.sentences import say
 from records.errors import Refused
 
 
@@ -24,7 +25,7 @@ def encoding_of(path: Path) -> str:
     except UnicodeDecodeError:
         return "cp1251"
     except OSError as exc:
-        raise Refused(f"cannot read {path}: {exc.strerror}") from exc
+        raise Refused(say("cannot read {path}: {why}", path=str(path), why=exc.strerror)) from exc
     return "utf-8-sig"
 
 
@@ -33,4 +34,4 @@ def opened(path: Path, encoding: str) -> TextIO:
     try:
         return path.open(encoding=encoding, errors="replace", newline="")
     except OSError as exc:
-        raise Refused(f"cannot read {path}: {exc.strerror}") from exc
+        raise Refused(say("cannot read {path}: {why}", path=str(path), why=exc.strerror)) from exc

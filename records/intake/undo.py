@@ -15,6 +15,8 @@ from sqlalchemy import Engine, delete, select, update
 from sqlalchemy.orm import Session
 
 from config.card_fields import Field, label_of
+from config.sentences import kept as kept_text
+from config.sentences import listed, say, told
 from records import search_rows
 from records.custom import OWN
 from records.database import reading, writing
@@ -27,7 +29,18 @@ from records.touched import touch
 
 AT_ONCE = 200
 
-_CALLED = {"debt_minor": "debt", "manager_id": "manager", "external_id": "external id"}
+_CALLED = {
+    "external_id": say("external id"),
+    "name": say("name"),
+    "company": say("company"),
+    "email": say("email"),
+    "address": say("address"),
+    "note": say("note"),
+    "photo": say("photo"),
+    "debt_minor": say("debt"),
+    "currency": say("currency"),
+    "manager_id": say("manager"),
+}
 
 
 def take_back(database: Engine, import_id: int, total: int, own: Own, forget: Forget, tell: Tell) -> None:
@@ -36,7 +49,7 @@ def take_back(database: Engine, import_id: int, total: int, own: Own, forget: Fo
     def called(name: str) -> str:
         """A field, as people know it."""
         if not name.startswith(OWN):
-            return _CALLED.get(name, name)
+            return _CALLED[name]
         name = name.removeprefix(OWN)
         return label_of(name, own.get(name, Field()))
 
@@ -68,7 +81,7 @@ def kept(database: Engine, import_id: int, most: int) -> list[tuple[int, str, st
         .limit(most)
     )
     with reading(database) as session:
-        return [(id, name, why) for id, name, why in session.execute(wanted)]
+        return [(id, name, told(why)) for id, name, why in session.execute(wanted)]
 
 
 def _take_back(session: Session, notes: Sequence[ImportedCustomer], called: Callable[[str], str]) -> Any:
@@ -85,7 +98,7 @@ def _take_back(session: Session, notes: Sequence[ImportedCustomer], called: Call
         if owner is None or owner.id in gone:
             why = ""  # somebody has removed the customer
         elif note.mark:
-            why = in_use.get(owner.id, "") or ("" if digest(owner) == note.mark else "was changed since")
+            why = in_use.get(owner.id, "") or ("" if digest(owner) == note.mark else say("was changed since"))
             if not why:
                 gone.add(owner.id)
         else:
@@ -101,7 +114,7 @@ def _take_back(session: Session, notes: Sequence[ImportedCustomer], called: Call
     search_rows.note(session, ids)
     session.execute(delete(ImportedCustomer).where(ImportedCustomer.id.in_(undone)))
     for note_id, why in reasons.items():
-        session.execute(update(ImportedCustomer).where(ImportedCustomer.id == note_id).values(kept=why))
+        session.execute(update(ImportedCustomer).where(ImportedCustomer.id == note_id).values(kept=kept_text(why)))
     if reasons:
         kept = Import.kept + len(reasons)
         session.execute(update(Import).where(Import.id == notes[0].import_id).values(kept=kept))
@@ -110,8 +123,8 @@ def _take_back(session: Session, notes: Sequence[ImportedCustomer], called: Call
 
 def _in_use(session: Session, ids: Collection[int]) -> dict[int, str]:
     """What somebody has put to these customers since."""
-    used = {}
-    for table, what in ((Task, "has a task"), (Order, "has an order"), (Note, "has a note")):
+    used: dict[int, str] = {}
+    for table, what in ((Task, say("has a task")), (Order, say("has an order")), (Note, say("has a note"))):
         found = session.scalars(select(table.customer_id).where(table.customer_id.in_(ids)).distinct())
         used.update({customer_id: what for customer_id in found if customer_id is not None})
     return used
@@ -134,9 +147,9 @@ def _as_before(
         if mine is None:
             continue  # it has gone already
         if len(owner.numbers) == 1:
-            stays.append("the number, as it is the only one")
+            stays.append(say("the number, as it is the only one"))
             continue
         owner.numbers.remove(mine)
         table = NumberRange if mine.open_digits else PhoneNumber
         session.execute(delete(table).where(table.customer_id == owner.id, table.raw == raw, table.label == label))
-    return values, f"changed since: {', '.join(stays)}" if stays else ""
+    return values, say("changed since: {fields}", fields=listed(stays)) if stays else ""

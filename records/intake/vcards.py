@@ -14,6 +14,7 @@ from typing import Any
 
 import vobject
 
+from config.sentences import say
 from records.intake.rows import LONGEST_CELL, Cell, Column, Meaning, Row
 from records.intake.texts import encoding_of, opened
 
@@ -89,16 +90,21 @@ def _cards(path: Path, encoding: str) -> Iterator[str]:
 
 def _row(number: int, text: str) -> Row:
     if not re.search(r"END:VCARD\s*$", text, re.IGNORECASE):
-        return Row(number, {}, "has no end, or is far too long; export it anew")
+        return Row(number, {}, say("has no end, or is far too long; export it anew"))
     try:
         card = vobject.readOne(text, ignoreUnreadable=True, allowQP=True)
         cells = dict(_cells(card))
         photo = _photo(card)
     except Exception as exc:  # vobject says of hostile text whatever the part says that stumbled
-        return Row(number, {}, f"cannot be read ({str(exc)[:200]}); export it anew")
+        return Row(number, {}, say("cannot be read ({why}); export it anew", why=str(exc)[:200]))
     long = next((each for several in cells.values() for each in several if len(each.text) > LONGEST_CELL), None)
     if long:
-        said = f"has {len(long.text)} characters under {long.header!r}; shorten it to {LONGEST_CELL}"
+        said = say(
+            "has {n} characters under {header!r}; shorten it to {most}",
+            n=len(long.text),
+            header=long.header,
+            most=LONGEST_CELL,
+        )
         return Row(number, {}, said)
     return Row(number, cells, photo=photo)
 

@@ -20,6 +20,7 @@ from typing import Any
 
 from openpyxl import load_workbook
 
+from config.sentences import say
 from records.errors import Refused
 from records.intake.headers import NONE, Own, meanings
 from records.intake.rows import Meaning, Row, row_of
@@ -74,10 +75,17 @@ def look_at_xlsx(path: Path, mapping: Mapping[str, str], sheet: str, own: Own = 
     with _opened(path) as book, _plainly(path):
         names = [each.title for each in book.worksheets]
         if sheet and sheet not in names:
-            raise Refused(f"{path.name} has no sheet {sheet!r}; it has: {', '.join(map(repr, names))}")
+            raise Refused(
+                say(
+                    "{file} has no sheet {sheet!r}; it has: {sheets}",
+                    file=path.name,
+                    sheet=sheet,
+                    sheets=", ".join(map(repr, names)),
+                )
+            )
         found = [table for name in names if sheet in ("", name) if (table := _look_at(path, book, name, mapping, own))]
     if not found:
-        raise Refused(f"{path.name} is empty; the first row must name the columns")
+        raise Refused(say("{file} is empty; the first row must name the columns", file=path.name))
     return max(found, key=_usable)  # of equal ones the first
 
 
@@ -130,15 +138,24 @@ def _unpackable(path: Path) -> None:
         with zipfile.ZipFile(path) as packed:
             parts = packed.infolist()
     except _BROKEN as exc:
-        raise Refused(f"{path.name} is damaged, or no XLSX file; save it anew, or as 'CSV UTF-8'") from exc
+        raise Refused(
+            say("{file} is damaged, or no XLSX file; save it anew, or as 'CSV UTF-8'", file=path.name)
+        ) from exc
     names = {part.filename for part in parts}
     if "xl/workbook.xml" not in names:
-        what = "an OpenDocument file; save it as .xlsx" if "content.xml" in names else "a ZIP archive; unpack it first"
-        raise Refused(f"{path.name} is {what}")
+        if "content.xml" in names:
+            raise Refused(say("{file} is an OpenDocument file; save it as .xlsx", file=path.name))
+        raise Refused(say("{file} is a ZIP archive; unpack it first", file=path.name))
     texts = sum(part.file_size for part in parts if part.filename.endswith("sharedStrings.xml"))
     whole = sum(part.file_size for part in parts)
     if whole > MOST_UNPACKED or texts > MOST_TEXTS or whole > 50_000_000 + 200 * path.stat().st_size:
-        raise Refused(f"{path.name} would unpack to {whole // 1_000_000} MB; save it as 'CSV UTF-8' and import that")
+        raise Refused(
+            say(
+                "{file} would unpack to {size} MB; save it as 'CSV UTF-8' and import that",
+                file=path.name,
+                size=whole // 1_000_000,
+            )
+        )
 
 
 @contextmanager
@@ -156,4 +173,6 @@ def _plainly(path: Path) -> Iterator[None]:
     try:
         yield
     except _BROKEN as exc:
-        raise Refused(f"{path.name} is damaged ({exc}); save it anew, or as 'CSV UTF-8'") from exc
+        raise Refused(
+            say("{file} is damaged ({why}); save it anew, or as 'CSV UTF-8'", file=path.name, why=str(exc))
+        ) from exc

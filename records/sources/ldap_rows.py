@@ -86,7 +86,13 @@ class LdapReading:
             if meaning.column == "address":  # RFC 4517: lines are parted by "$"
                 texts = [", ".join(line.strip() for line in text.split("$")) for text in texts]
             if any(len(text) > LONGEST_CELL for text in texts):
-                return Row(number, cells, f"has more than {LONGEST_CELL} characters under {header!r}; shorten it")
+                return Row(
+                    number,
+                    cells,
+                    say(
+                        "has more than {most} characters under {header!r}; shorten it", most=LONGEST_CELL, header=header
+                    ),
+                )
             some = tuple(Cell(text, meaning.label, header) for text in texts)
             cells[meaning.column] = (*cells.get(meaning.column, ()), *some)
         return Row(number, cells, photo=next(iter(values.get(PHOTO.casefold(), ())), b""))
@@ -99,7 +105,7 @@ def open_ldap(source: Source, own: Own, known: Known, full: bool) -> Iterator[Ld
     try:
         connection = _connection(source)
     except (LDAPException, OSError) as exc:
-        raise Refused(say("{place}: {why}", place=source.url, why=_said(exc))) from exc
+        raise Refused(say("{url}: {why}", url=source.url, why=_said(exc))) from exc
     try:
         yield LdapReading(connection, source, own, "" if full or question != _question(source) else since)
     finally:

@@ -3,29 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from functools import reduce
 
 import orjson
 from sqlalchemy.orm import Session
 
-from config.sentences import say
+from config.sentences import listed, say
 from records.custom import OWN
 from records.errors import Refused
 from records.tables import Customer, SourceRow
 
 _ALWAYS = frozenset({"name", "numbers", "external_id"})
 _CALLED = {
+    "external_id": say("your customer id"),
     "name": say("name"),
-    "numbers": say("numbers"),
     "company": say("company"),
     "email": say("email"),
     "address": say("address"),
     "note": say("note"),
     "photo": say("photo"),
-    "currency": say("currency"),
     "debt_minor": say("debt"),
+    "currency": say("currency"),
     "manager_id": say("manager"),
-    "external_id": say("your customer id"),
+    "numbers": say("numbers"),
 }
 
 
@@ -43,13 +42,13 @@ def owned(session: Session, source: str) -> frozenset[str]:
 def refuse_of_a_source(session: Session, customer: Customer, changes: Collection[str]) -> None:
     """Raises Refused when one of these fields is the source's."""
     if taken := sorted(owned(session, customer.source) & set(changes)):
-        names = (_CALLED.get(name, name.removeprefix(OWN)) for name in taken)
+        names = listed(_CALLED.get(name, name.removeprefix(OWN)) for name in taken)
         raise Refused(
             say(
-                "{customer} comes from {source}, which also gives: {names}; change it there, "
-                "and it is changed here by the next run",
-                customer=customer.name,
+                "{name} comes from {source}, which also gives: {names}; change it there, and it is changed here "
+                "by the next run",
+                name=customer.name,
                 source=customer.source,
-                names=reduce(lambda before, last: say("{before}, {last}", before=before, last=last), names),
+                names=names,
             )
         )

@@ -19,7 +19,8 @@ import orjson
 from sqlalchemy import Engine, delete, func, select, text
 from sqlalchemy.orm import Session
 
-from config.sentences import counted, say
+from config.sentences import kept, say
+from config.sentences import told as told_text
 from config.settings import Source
 from records.database import reading, writing
 from records.errors import DatabaseGone, NotFound, RecordsError, Refused
@@ -136,11 +137,11 @@ def _refuse_sudden_emptiness(database: Engine, name: str, stage: Stage, read: Re
         count = customers_of(session, name)
     if count:
         raise Refused(
-            counted(
-                "it is empty, and its {n} customer is known here; if they are really gone: {command}",
-                "it is empty, and its {n} customers are known here; if they are really gone: {command}",
-                count,
-                command="ringcard source forget " + name,
+            say(
+                "it is empty, and its {count} customers are known here; if they are really gone: ringcard source "
+                "forget {name}",
+                count=count,
+                name=name,
             )
         )
 
@@ -201,7 +202,7 @@ def _begin(database: Engine, name: str) -> None:
 
 def note_success(row: SourceRow, ran: Ran) -> None:
     row.ended_at = row.succeeded_at = datetime.now(UTC)
-    row.error, row.errors = "", orjson.dumps(ran.errors[:SHOWN]).decode()
+    row.error, row.errors = "", orjson.dumps([kept(error) for error in ran.errors[:SHOWN]]).decode()
     row.rows, row.added, row.changed, row.removed = ran.rows, ran.added, ran.changed, ran.removed
     row.refused = ran.refused
 
@@ -209,7 +210,7 @@ def note_success(row: SourceRow, ran: Ran) -> None:
 def note_failure(database: Engine, name: str, error: str) -> None:
     with writing(database) as session:
         row = session.get(SourceRow, name) or SourceRow(name=name, started_at=datetime.now(UTC))
-        row.ended_at, row.error = datetime.now(UTC), error
+        row.ended_at, row.error = datetime.now(UTC), kept(error)
         session.add(row)
 
 
@@ -244,21 +245,37 @@ def trouble(row: SourceRow | None, source: Source, now: datetime) -> str:
     if source.kind == "push":
         return ""
     if row is None or row.started_at is None:
-        return "has never run"
+        return say("has never run")
+    if row.error and row.succeeded_at:
+        ago = _ago(now - row.succeeded_at)
+        return say("failed: {why}; the last run that worked was {time} ago", why=error_of(row), time=ago)
     if row.error:
-        since = f"; the last run that worked was {_ago(now - row.succeeded_at)} ago" if row.succeeded_at else ""
-        return f"failed: {row.error}{since}"
+        return say("failed: {why}", why=error_of(row))
     last = row.succeeded_at or row.started_at
-    late = now - last - timedelta(seconds=source.every_s * OVERDUE + source.limit_s)
-    return f"is overdue: the last run that worked was {_ago(now - last)} ago" if late > timedelta() else ""
+    if now - last <= timedelta(seconds=source.every_s * OVERDUE + source.limit_s):
+        return ""
+    return say("is overdue: the last run that worked was {time} ago", time=_ago(now - last))
+
+
+def error_of(row: SourceRow) -> str:
+    """Why the last run failed; empty: it did not."""
+    return told_text(row.error)
+
+
+def errors_of(row: SourceRow) -> list[str]:
+    """Of the rows that the last run could not take, the first."""
+    return [told_text(error) for error in orjson.loads(row.errors or "[]")]
 
 
 def _ago(passed: timedelta) -> str:
     seconds = int(passed.total_seconds())
-    for unit, name in ((86_400, "d"), (3600, "h"), (60, "min")):
-        if seconds >= 2 * unit:
-            return f"{seconds // unit} {name}"
-    return f"{max(seconds, 0)} s"
+    if seconds >= 2 * 86_400:
+        return say("{days} d", days=seconds // 86_400)
+    if seconds >= 2 * 3600:
+        return say("{hours} h", hours=seconds // 3600)
+    if seconds >= 2 * 60:
+        return say("{minutes} min", minutes=seconds // 60)
+    return say("{seconds} s", seconds=max(seconds, 0))
 
 
 def forget(intake: Intake, name: str) -> int:
@@ -266,9 +283,7 @@ def forget(intake: Intake, name: str) -> int:
     with _alone(intake, name):
         with reading(intake.database) as session:
             if name not in sources(session):
-                raise NotFound(
-                    say("there is no source {name}; {command} shows all", name=name, command="ringcard source list")
-                )
+                raise NotFound(say("there is no source {name}; ringcard source list shows all", name=name))
         gone = 0
         while True:
             with writing(intake.database) as session:
@@ -283,9 +298,10 @@ def forget(intake: Intake, name: str) -> int:
 def told(row: SourceRow) -> dict[str, Any]:
     """The last run, for programs."""
     took = (row.ended_at - row.started_at).total_seconds() if row.ended_at and row.started_at else None
-    names = ("rows", "added", "changed", "removed", "refused", "error")
+    names = ("rows", "added", "changed", "removed", "refused")
     return {
         "started_at": row.started_at.isoformat() if row.started_at else None,
         "took_s": round(took, 3) if took is not None else None,
         **{name: getattr(row, name) for name in names},
+        "error": error_of(row),
     }

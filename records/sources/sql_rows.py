@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Set
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from datetime import date, datetime
 from decimal import Decimal
@@ -20,7 +20,7 @@ from config.sentences import say
 from config.settings import NOT_CODE, Source
 from records.errors import Refused
 from records.intake.headers import Own, meanings
-from records.intake.rows import Column, Meaning, Row, row_of
+from records.intake.rows import Meaning, Row, row_of
 from records.sources.reading import FileSeen, Known, together
 
 AT_ONCE = 1000
@@ -67,10 +67,10 @@ class SqlReading:
         except TypeError as exc:
             raise Refused(
                 say(
-                    "{column} has values of several kinds, {one!r} and {other!r}; CAST it to one in the SELECT",
+                    "{column} has values of several kinds, {first} and {second}; CAST it to one in the SELECT",
                     column=self._source.since_column,
-                    one=self._newest,
-                    other=values[self._at],
+                    first=repr(self._newest),
+                    second=repr(values[self._at]),
                 )
             ) from exc
 
@@ -100,7 +100,7 @@ def _engine(source: Source) -> Engine:
     try:
         url = make_url(source.url)
         if url.get_backend_name() == "sqlite" and not Path(url.database or "").is_file():
-            raise Refused(say("there is no file {path}; correct its url", path=url.database))
+            raise Refused(say("there is no file {file}; correct its url", file=url.database))
         return create_engine(url, poolclass=NullPool)
     except (ArgumentError, NoSuchModuleError) as exc:
         raise Refused(
@@ -108,7 +108,7 @@ def _engine(source: Source) -> Engine:
         ) from exc
     except ModuleNotFoundError as exc:
         raise Refused(
-            say("there is no driver {name}; install it: .venv/bin/pip install {name}", name=exc.name)
+            say("there is no driver {driver}; install it: .venv/bin/pip install {driver}", driver=exc.name)
         ) from exc
 
 
@@ -147,30 +147,28 @@ def _meanings(headers: tuple[str, ...], source: Source, own: Own) -> tuple[Meani
             say("its SELECT gives no column {column!r}, which is its since_column", column=source.since_column)
         )
     columns = {meaning.column for meaning in found if meaning is not None}
-    if lacking := _lacking(columns, ", ".join(headers)):
-        raise Refused(lacking)
-    return found
-
-
-def _lacking(columns: Set[Column], known: str) -> str:
+    listed = ", ".join(headers)
     if "external_id" not in columns:
-        like = "columns = { COLUMN = 'external_id' }"
-        return say(
-            "none of its columns is a customer's id; say which one it is: {like}. They are: {known}",
-            like=like,
-            known=known,
+        raise Refused(
+            say(
+                "none of its columns is a customer's id; say which one it is: columns = {{ COLUMN = 'external_id' }}. "
+                "They are: {columns}",
+                columns=listed,
+            )
         )
     if "number" not in columns:
-        like = "columns = { COLUMN = 'phone' }"
-        return say(
-            "none of its columns is a phone number; say which one it is: {like}. They are: {known}",
-            like=like,
-            known=known,
+        raise Refused(
+            say(
+                "none of its columns is a phone number; say which one it is: columns = {{ COLUMN = 'phone' }}. "
+                "They are: {columns}",
+                columns=listed,
+            )
         )
     if not columns & {"name", "company"}:
-        like = "columns = { COLUMN = 'name' }"
-        return say("none of its columns is a name: {like}. They are: {known}", like=like, known=known)
-    return ""
+        raise Refused(
+            say("none of its columns is a name: columns = {{ COLUMN = 'name' }}. They are: {columns}", columns=listed)
+        )
+    return found
 
 
 def _text(value: Any) -> str:

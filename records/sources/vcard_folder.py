@@ -78,7 +78,7 @@ def _listed(folder: Path) -> list[Path]:
     try:
         return sorted(path for path in folder.iterdir() if path.suffix.lower() == ".vcf" and not path.is_dir())
     except OSError as exc:
-        raise Refused(say("cannot read the folder {folder}: {why}", folder=folder, why=exc.strerror)) from exc
+        raise Refused(say("cannot read the folder {folder}: {why}", folder=str(folder), why=exc.strerror)) from exc
 
 
 def _mark(path: Path) -> str:
@@ -86,5 +86,5 @@ def _mark(path: Path) -> str:
     try:
         found = path.stat()
     except OSError as exc:
-        raise Refused(say("cannot read {path}: {why}", path=path, why=exc.strerror)) from exc
+        raise Refused(say("cannot read {path}: {why}", path=str(path), why=exc.strerror)) from exc
     return "" if time.time() - found.st_mtime < SETTLED_S else f"{found.st_mtime_ns} {found.st_size} {found.st_ino}"

@@ -208,9 +208,9 @@ async def test_without_a_connection_there_is_a_calm_page_that_goes_on_by_itself(
     kept = "async () => (await Promise.all((await caches.keys()).map(async (name) => (await (await caches.open(name))"
     kept += ".keys()).map(({ url }) => new URL(url).pathname)))).flat().sort()"
     assert await dara.page.evaluate(kept) == [  # and nothing of what the desk has shown
+        "/offline",
         "/static/mark.svg",
         "/static/offline.css",
-        "/static/offline.html",
         "/static/offline.js",
     ]
     await office.start()

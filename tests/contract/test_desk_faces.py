@@ -225,6 +225,20 @@ async def test_the_service_worker_is_served_from_the_top_and_not_kept(stranger: 
         assert needed in policy
 
 
+@pytest.mark.parametrize(("asked", "shown"), [("ar", 'lang="ar" dir="rtl"'), ("xx", 'lang="en" dir="ltr"')])
+async def test_the_page_without_a_connection_is_there_in_each_language(
+    stranger: Visitor, asked: str, shown: str
+) -> None:
+    page = await stranger.get("/offline", params={"language": asked})
+    assert page.status_code == 200
+    assert shown in page.text
+
+
+async def test_the_manifest_is_in_the_language_of_who_asks(stranger: Visitor) -> None:
+    manifest = (await stranger.get("/manifest.webmanifest", headers={"Accept-Language": "ar"})).json()
+    assert (manifest["lang"], manifest["dir"]) == ("ar", "rtl")
+
+
 async def test_the_icons_of_the_manifest_are_pictures_of_the_size_that_it_says(stranger: Visitor) -> None:
     manifest = (await stranger.get("/manifest.webmanifest")).json()
     assert (manifest["display"], manifest["start_url"]) == ("standalone", "/")

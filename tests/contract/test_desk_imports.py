@@ -17,9 +17,11 @@ import pytest
 from sqlalchemy import func, select
 
 from config.card_fields import Field
+from config.sentences import Sentence
 from config.settings import Settings
 from desk import guard
 from records.database import reading, writing
+from records.intake.imports import errors_of
 from records.tables import Customer, Import
 from ringcard.import_programs import ImportPrograms
 from tests.fixtures.desk import RITHY, People, RunningDesk, Visitor, alive, opened
@@ -68,6 +70,10 @@ async def test_a_file_is_checked_imported_and_undone(desk: RunningDesk, sophea: 
     one = await becomes(sophea, import_id, "checked")
     assert (one["added"], one["changed"], one["refused"], one["by"]) == (1, 1, 1, "Sophea Lim")
     assert one["errors"][0]["column"] == "Phone"
+    with reading(desk.database()) as session:
+        (error,) = errors_of(session.get_one(Import, import_id))
+    assert isinstance(error.message, Sentence), "it can be said in another language"
+    assert error.message.values == {"name": "Nobody"}
     assert customers(desk) == before
     await sophea.post(f"/import/{import_id}/go-on")
     one = await becomes(sophea, import_id, "done")

@@ -27,6 +27,7 @@ LOOKS = {  # the sign-in page has them as well, and they tell of nobody
     "/words/{code}.js",
     "/manifest.webmanifest",
     "/sw.js",
+    "/offline",
 }
 OPEN = {"/sign-in", "/sign-out", "/health", "/metrics", *LOOKS}
 BY_TOKEN = ("/dialplan/", "/c/", "/p/", "/v/", "/tasks/calendar/1.ics")

@@ -302,7 +302,7 @@ def test_a_server_that_is_killed_in_the_middle_changes_nothing(intake: Intake, o
     running.join(LONG_S)
     assert len(failed) == 1
     assert known(intake.database) == {"Client 1": ["+85512345671"]}
-    assert state(intake.database).error == failed[0]
+    assert runs.error_of(state(intake.database)) == failed[0]
     crm.close()
 
 
@@ -382,7 +382,7 @@ def test_a_select_that_cannot_serve_is_refused_with_what_is_missing(
 ) -> None:
     with pytest.raises(Refused, match=said.replace("{", r"\{")):
         runs.run(intake, "crm", sql_source(crm, sql))
-    assert said in state(intake.database).error
+    assert said in runs.error_of(state(intake.database))
 
 
 @pytest.mark.parametrize(
