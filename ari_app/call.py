@@ -29,6 +29,7 @@ from ari_app.picture import Beside, Picture, State, draw
 from ari_app.trace import Trace, in_words
 from ari_app.trunks import Trunks
 from config.settings import Did, Routing
+from lookup import reasons
 from lookup.answers import Answer, Caller, Found, Unavailable, Withheld
 from lookup.channel_values import CALLER_NAME, channel_values
 from lookup.display import display_name
@@ -172,9 +173,12 @@ class Call:
         if self.told is None:
             self.linkedid = event.linkedid
             self.call_id = call_id_of(self.rules.node, event.linkedid)
-        self.trace.add(event.at_ms, f"came in on {event.trunk or 'a trunk'} for {clean(event.did)}")
+        self.trace.add(
+            event.at_ms,
+            (reasons.CAME_IN_ON if event.trunk else reasons.CAME_IN).format(trunk=event.trunk, did=clean(event.did)),
+        )
         if self.did.policy == "leave":
-            self.route = Route((), "The company's own way: calls to this number are left alone.")
+            self.route = Route((), reasons.TO_OWN_WAY.format(why=reasons.LEFT_ALONE))
             return [HandBack(event.channel_id), LookUp(self.caller, late=True)]
         self.in_hands = event.channel_id
         return [LookUp(self.caller)]
@@ -182,7 +186,7 @@ class Call:
     def _look_again(self, event: Arrived) -> list[Action]:
         """Who sent it away the first time (`_sent_away`) is not rung again."""
         self.in_hands = event.channel_id
-        self.trace.add(event.at_ms, "came through Ringcard again")
+        self.trace.add(event.at_ms, reasons.CAME_AGAIN)
         return [LookUp(self.caller)]
 
     def _looked(self, event: Looked) -> list[Action]:
@@ -199,8 +203,8 @@ class Call:
         values = channel_values(self.call_id, event.answer, self.route, shown, self._links(event))
         if not isinstance(event.answer, Withheld):
             values |= self.rules.on_screens(shown or self.caller.name)
-        self.trace.add(event.at_ms, f"{said(self.who)}{self.passage.words}")
-        self.trace.add(event.at_ms, f"handed back: {in_words(self.route)}")
+        self.trace.add(event.at_ms, self.passage.told(said(self.who)))
+        self.trace.add(event.at_ms, reasons.HANDED_BACK.format(way=in_words(self.route)))
         actions: list[Action] = [SetChannel(channel_id, values), HandBack(channel_id)]
         if isinstance(event.answer, Unavailable):
             actions.append(LookUp(self.caller, late=True))
@@ -226,15 +230,15 @@ class Call:
     def _left(self, event: Left) -> list[Action]:
         if event.channel_id == self.in_hands:
             self.in_hands = ""
-            self.route = Route((), "The company's own way: the lookup took too long.")
-            self.trace.add(event.at_ms, "the dialplan's guard took it back")
+            self.route = Route((), reasons.TO_OWN_WAY.format(why=reasons.TOOK_TOO_LONG))
+            self.trace.add(event.at_ms, reasons.TOOK_BACK)
         return []
 
     def _learn(self, event: Looked) -> list[Action]:
         """The answer came after the call went on: the screen and the log still profit from it."""
         if self.who.answer == "looking" or not isinstance(event.answer, Unavailable):
             self.who = who_of(event.answer, self._number_asked)
-            self.trace.add(event.at_ms, f"{said(self.who)}{self.passage.words}, learned late")
+            self.trace.add(event.at_ms, reasons.LEARNED_LATE.format(looked=self.passage.told(said(self.who))))
             if isinstance(event.answer, Found):
                 return list(self._name_late(event.answer))
         return []
@@ -256,7 +260,7 @@ class Call:
         if self.told is None or self.who.answer not in ("looking", "unavailable") or not unanswered:
             return []
         self.who = who_of(event.answer, self._number_asked)
-        self.trace.add(event.at_ms, f"{said(self.who)}, learned when it was over")
+        self.trace.add(event.at_ms, reasons.LEARNED_AFTERWARDS.format(looked=said(self.who)))
         self.version = max(self.version + 1, event.at_ms)
         self.told = replace(self.live(), version=self.version)
         self.recorded = self.facts(self.told)
@@ -265,14 +269,13 @@ class Call:
     def _transferred(self, event: Transferred) -> list[Action]:
         if event not in self._transfers:
             self._transfers.append(event)
-            self.trace.add(
-                event.at_ms, f"{self._name(event.channel_id)} transfers it{' to ' + event.to if event.to else ''}"
-            )
+            words = reasons.TRANSFERS_TO if event.to else reasons.TRANSFERS
+            self.trace.add(event.at_ms, words.format(phone=self._name(event.channel_id), number=event.to))
         return []
 
     def _joined(self, event: Joined) -> list[Action]:
         if event.parked:
-            self.trace.add(event.at_ms, f"parked in the lot {event.parked}")
+            self.trace.add(event.at_ms, reasons.PARKED.format(lot=event.parked))
         return []
 
     def _lost(self, event: Lost) -> list[Action]:
@@ -412,18 +415,19 @@ class Call:
         for phone in live.phones:
             was = before.get(phone.channel_id)
             if was is None or was.state != phone.state:
-                what = _STOPPED.get(phone.outcome, phone.outcome) if phone.state == "stopped" else phone.state
-                self.trace.add(phone.since_ms, f"{self._name(phone.channel_id)}: {what}")
+                state = _STOPPED.get(phone.outcome, phone.outcome) if phone.state == "stopped" else phone.state
+                what = reasons.PHONE_IS.format(phone=self._name(phone.channel_id), state=state)
+                self.trace.add(phone.since_ms, what)
         if live.ended_ms:
-            by = f", hung up by the {self.picture.hangup_by}" if self.picture.hangup_by else ""
-            self.trace.add(live.ended_ms, f"ended: {live.outcome}{by}")
+            ended = reasons.ENDED_BY.get(self.picture.hangup_by, reasons.ENDED)
+            self.trace.add(live.ended_ms, ended.format(outcome=live.outcome))
 
     def _name(self, channel_id: str) -> str:
         leg = next((leg for leg in self._legs if leg.phone.channel_id == channel_id), None)
         if leg is not None and leg.phone.outside:
-            return "the number outside"
+            return reasons.OUTSIDE
         channel = self._channels.get(channel_id)
-        return f"phone {leg.phone.endpoint if leg else channel.endpoint if channel else '?'}"
+        return reasons.PHONE.format(name=leg.phone.endpoint if leg else channel.endpoint if channel else "?")
 
     # --- what is known of it
 
@@ -563,7 +567,7 @@ class Call:
         before = [
             each for each in self._transfers if each.at_ms <= phone.started_ms or phone.channel_id == each.target_id
         ]
-        return f"Transferred by {self._name(before[-1].channel_id)}." if before else self.route.reason
+        return reasons.TRANSFERRED.format(phone=self._name(before[-1].channel_id)) if before else self.route.reason
 
     def _callers_own(self) -> RungPhone:
         origin, answered = self.origin, self.picture.answered_ms

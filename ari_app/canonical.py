@@ -9,6 +9,7 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
+from lookup import reasons
 from lookup.answers import Answer, Found
 from lookup.notices import LiveCall
 from records.facts import CallFacts
@@ -28,12 +29,12 @@ class Passage:
     left_ms: float | None = None  # of the budget, when the answer came
     source: str = ""  # who knew the customer
 
-    @property
-    def words(self) -> str:
-        """Of the lookup, for the call's story: who knew the customer, and how long that took."""
-        took = "" if self.lookup_ms is None else f"{self.lookup_ms:g} ms"
-        said = ", ".join(filter(None, (self.source, took)))
-        return f" ({said})" if said else ""
+    def told(self, answer: str) -> str:
+        """The lookup, for the call's story: with who knew the customer, and how long that took."""
+        if self.lookup_ms is None:
+            return reasons.LOOKED_IN.format(said=answer, source=self.source) if self.source else answer
+        words = reasons.LOOKED_IN_TIME if self.source else reasons.LOOKED_TIME
+        return words.format(said=answer, source=self.source, ms=f"{self.lookup_ms:g}")
 
     def looked(self, answer: Answer, took_s: float | None, budget_s: float) -> None:
         """An answer came; None: nobody waited for it."""

@@ -36,6 +36,7 @@ from ari_app.events import (
 )
 from ari_app.picture import NOBODY_THERE
 from ari_app.trunks import Trunks
+from lookup import reasons
 from lookup.answers import Caller
 from records.facts import CallFacts, call_id_of
 
@@ -58,7 +59,6 @@ COLUMNS = (
 NEEDED = frozenset({"CHAN_START", "ANSWER", "APP_START", "BRIDGE_ENTER", "BRIDGE_EXIT", "HANGUP", "LINKEDID_END"})
 """Event types that say something here; what else a company has written is passed over."""
 
-CUT = "Asterisk stopped in the middle of it; it ended when the last was heard of it."
 STALE_MS = 24 * 3_600_000
 """A conversation of which nothing more was heard for so long lost its end."""
 
@@ -248,7 +248,7 @@ def told_by(conversation: Conversation, rules: Rules, app: str, trunks: Trunks) 
     if call is None:
         return None
     facts = call.facts()
-    reason = CUT if conversation.cut else ""
+    reason = reasons.CUT if conversation.cut else ""
     facts = replace(facts, version=facts.ended_ms - 1, reason=reason)  # what was heard live to the end counts more
     merged = tuple(call_id_of(rules.node, each) for each in conversation.merged)
     return Told(facts, call.customers_side, merged)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from lookup import reasons
 from lookup.card import Phone
 from lookup.routing import Route
 from records.facts import TraceStep
@@ -15,14 +16,17 @@ FIRST, LAST = 40, 20
 def in_words(route: Route) -> str:
     """Where a call is sent, without anybody's name: why, is told by the route itself, to whom may read it."""
     if route.blocked:
-        return f"blocked, the caller hears {route.blocked}"
-    steps = [f"{' and '.join(map(_phone, step.phones))} for {step.ring_s} s" for step in route.steps]
-    after = route.after or "the company's own way"
+        return reasons.IS_BLOCKED.format(sound=route.blocked)
+    steps = [
+        reasons.RINGS_FOR.format(phone=" and ".join(map(_phone, step.phones)), seconds=step.ring_s)
+        for step in route.steps
+    ]
+    after = route.after or reasons.OWN_WAY
     return ", then ".join([*steps, after])
 
 
 def _phone(phone: Phone) -> str:
-    return f"phone {phone.name}" if phone.inside else "a number outside"
+    return reasons.PHONE.format(name=phone.name) if phone.inside else reasons.SOMEWHERE_OUTSIDE
 
 
 class Trace:
@@ -52,7 +56,7 @@ class Trace:
         """In order of time: two connections tell one call's story, and either may be later."""
         first, last = ([*each] for each in (self._first, self._last))
         if self._left_out:
-            first.append(TraceStep(first[-1].at_ms, f"({self._left_out} steps left out)"))
+            first.append(TraceStep(first[-1].at_ms, reasons.LEFT_OUT.format(n=self._left_out)))
         return tuple(sorted([*first, *last], key=lambda step: step.at_ms))
 
     def _put(self, step: TraceStep) -> None:

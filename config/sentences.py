@@ -3,6 +3,8 @@
 Every floor says what it has to say with `say` or `counted`; the result is a text like any other, which may be logged,
 raised or stored. Where it is shown, `desk.languages` finds out the sentence and says it in the reader's language. So no
 rule knows of languages, and a text that was made of other texts (`f"{...}"`) is shown as it is: make a sentence of it.
+
+What is stored or sent as plain text is made of a `template` with `str.format`, and `desk.reading` reads it back.
 """
 
 from __future__ import annotations
@@ -92,3 +94,27 @@ def _said(one: str, many: str, n: int, values: dict[str, Any]) -> Sentence:
     text = Sentence(sentence.format(**values) if values else sentence)
     text.sentence, text.many, text.n, text.values = one, many, n, values
     return text
+
+
+TEMPLATES: dict[str, list[tuple[str, str]]] = {}
+"""By kind, in the order in which they are tried: of one, and of several; the second is empty when nothing is counted.
+
+A value whose name is a kind, or ends in one after a low line (`then_whom`), is a text of that kind.
+"""
+
+
+def template(sentence: str, /, *kinds: str) -> str:
+    """`sentence` is a literal, as that of `say`; `kinds`: what a text that is made of it is part of."""
+    return _known(sentence, "", kinds)
+
+
+def templates(one: str, many: str, /, *kinds: str) -> str:
+    """The same of what is counted, always several where it is made: `{n}` is among the values."""
+    _known(one, many, kinds)
+    return many
+
+
+def _known(one: str, many: str, kinds: tuple[str, ...]) -> str:
+    for kind in kinds:
+        TEMPLATES.setdefault(kind, []).append((one, many))
+    return one

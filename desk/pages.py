@@ -30,6 +30,7 @@ from desk.layouts import Layouts
 from desk.parts import DeskParts
 from desk.people import ROLE_NAMES, Reader
 from desk.problems import TITLES
+from desk.reading import read
 from desk.services import services_of
 from desk.sessions import Session
 from desk.tab_names import TabNames
@@ -88,6 +89,7 @@ class Pages:
             "figure": formats.figure,
             "put": spoken.put,
             "sentence": spoken.sentence,
+            "read": read,
         }
         self._environments[spoken] = made
         return made

@@ -19,6 +19,7 @@ from desk import described, shapes
 from desk.doctor import Doctor, Looked, doctor_of
 from desk.formats import rfc3339
 from desk.people import Reader
+from desk.reading import read
 from desk.routing import duty_of, local_now
 from desk.services import Desk, Services
 from desk.sessions import Session, SignedIn, TheReader
@@ -26,6 +27,7 @@ from desk.sign_in import TooMany
 from desk.simulating import RING_S, Simulations, Wanted, turn_to
 from desk.story import simulated_story
 from desk.views import Sheet, reason_for, sight
+from lookup import reasons
 from lookup.answers import Answer, Caller
 from lookup.notices import LiveCall
 from lookup.simulated import Turn, read_caller, turn_to_page, turn_to_phones, turns_of
@@ -197,7 +199,7 @@ async def _by_rules(desk: Services, caller: Caller, answer: Answer) -> Wanted:
     settings = desk.parts.settings
     way = way_of(answer, settings, await duty_of(desk), local_now(desk))
     if not way.steps:
-        raise Refused(say("No phone would ring. {reason}", reason=way.reason))
+        raise Refused(say("No phone would ring. {reason}", reason=read(way.reason)))
     return Wanted(caller, answer, settings.asterisk.node, way.reason, turns_of(way.steps))
 
 
@@ -207,9 +209,9 @@ async def _turn(desk: Services, by: Reader, person_id: int | None, phone: str) -
     if phone:
         if not directory.people(node, phone):
             raise Refused(say("Nobody sits at phone {phone}, so no screen would show it.", phone=phone))
-        return node, turn_to_phones((phone,), RING_S, f"Simulated for phone {phone}.")
+        return node, turn_to_phones((phone,), RING_S, reasons.SIMULATED_FOR_PHONE.format(name=phone))
     if person_id is None or person_id == by.user_id:
-        return node, turn_to_page(by.user_id, RING_S, "Simulated for you.")
+        return node, turn_to_page(by.user_id, RING_S, reasons.SIMULATED_FOR_YOU)
     if not await _is_here(desk, person_id):
         raise NotFound(say("There is no such person, or they do not sign in any more."))
     return turn_to(directory, person_id, node)

@@ -20,6 +20,7 @@ from desk.people import Directory, Reader
 from desk.sign_in import TooMany
 from desk.throttle import Throttle
 from desk.views import sight
+from lookup import reasons
 from lookup.answers import Answer, Caller
 from lookup.notices import LiveCall, Notice
 from lookup.playing import Player, new_call_id
@@ -155,7 +156,8 @@ def turn_to(directory: Directory, user_id: int, node: str) -> tuple[str, Turn]:
     """A person's phones, with the node they are of, `node` where they have one there; their pages alone where they
     have no phone.
     """
-    reason = f"Simulated for {directory.names.get(user_id, 'this person')}."
+    name = directory.names.get(user_id, "")
+    reason = reasons.SIMULATED_FOR.format(name=name) if name else reasons.SIMULATED_FOR_SOMEBODY
     inside = sorted(key for key, people in directory.at_phone.items() if user_id in people)
     outside = sorted(name for name, people in directory.outside.items() if user_id in people)
     at = node if not inside or any(key[0] == node for key in inside) else inside[0][0]

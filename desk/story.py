@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from desk import formats
+from lookup import reasons
 from lookup.notices import LiveCall, RungPhone
 
 _STOPPED = {"answered": "left the call", "": "stopped"}
@@ -45,20 +46,21 @@ def story(started: datetime, trace: Iterable[Sequence[int | str]], live: LiveCal
 
 def simulated_story(live: LiveCall) -> tuple[Step, ...]:
     """Of a call that nobody made, all there is: what is told of it as live."""
-    found = ", ".join(filter(None, (live.answer, live.match_reason)))
-    told = [(live.started_ms, f"simulated call: {found}"), *_of_phones(live.phones)]
+    words = reasons.SIMULATED_WHY if live.match_reason else reasons.SIMULATED
+    told = [(live.started_ms, words.format(answer=live.answer, reason=live.match_reason)), *_of_phones(live.phones)]
     if live.ended_ms:
-        told.append((live.ended_ms, f"ended: {live.outcome}"))
+        told.append((live.ended_ms, reasons.ENDED.format(outcome=live.outcome)))
     told.sort(key=lambda step: step[0])
     return tuple(Step(formats.moment(at_ms), at_ms - live.started_ms, what) for at_ms, what in told)
 
 
 def _of_phones(phones: Iterable[RungPhone]) -> Iterator[tuple[int, str]]:
     for phone in phones:
-        name = "the number outside" if phone.outside else f"phone {phone.endpoint}"
-        name = "their pages" if phone.page_of else name
-        yield phone.started_ms, f"{name}: ringing"
+        name = reasons.OUTSIDE if phone.outside else reasons.PHONE.format(name=phone.endpoint)
+        name = reasons.PAGES if phone.page_of else name
+        yield phone.started_ms, reasons.PHONE_IS.format(phone=name, state="ringing")
         if phone.answered_ms:
-            yield phone.answered_ms, f"{name}: talking"
+            yield phone.answered_ms, reasons.PHONE_IS.format(phone=name, state="talking")
         if phone.state == "stopped":
-            yield phone.since_ms, f"{name}: {_STOPPED.get(phone.outcome, phone.outcome)}"
+            state = _STOPPED.get(phone.outcome, phone.outcome)
+            yield phone.since_ms, reasons.PHONE_IS.format(phone=name, state=state)

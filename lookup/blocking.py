@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 import phonenumbers
 
 from config.sentences import say
+from lookup import reasons
 from lookup.answers import Answer, Number, Withheld
 
 SHORTEST_PREFIX = 3  # digits
@@ -41,11 +42,13 @@ class Blocked:
     def _listed(self, number: Number) -> str:
         for spelling in filter(None, (number.match_key, number.e164)):
             if spelling in self.numbers:
-                return _noted(f"{number.e164} is on the block list", self.numbers[spelling])
+                note = self.numbers[spelling]
+                return (reasons.LISTED_NOTED if note else reasons.LISTED).format(number=number.e164, note=note)
             for end in range(len(spelling) if self.prefixes else 0, SHORTEST_PREFIX, -1):
                 if spelling[:end] in self.prefixes:
                     note = self.prefixes[spelling[:end]]
-                    return _noted(f"numbers that begin with {spelling[:end]} are on the block list", note)
+                    why = reasons.PREFIX_LISTED_NOTED if note else reasons.PREFIX_LISTED
+                    return why.format(prefix=spelling[:end], note=note)
         return ""
 
 
@@ -69,7 +72,3 @@ def read_prefix(text: str) -> str:
             )
         )
     return prefix
-
-
-def _noted(why: str, note: str) -> str:
-    return f"{why} ({note})" if note else why

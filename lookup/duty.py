@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from functools import cached_property
 from typing import Literal
 
+from lookup import reasons
 from lookup.blocking import Blocked
 from lookup.card import Card, Money, Person, Phone
 from lookup.hours import Hours
@@ -46,16 +47,17 @@ class CardRule:
     always: bool = False  # outside of working hours too
 
     def why_not(self, card: Card) -> str:
-        """Why it is not for this customer; empty: it is."""
+        """That it is not for this customer, and why; empty: it is."""
         if self.field == "debt" and self.test == "over":
-            return "" if _more(card.debt, self) else "does not owe that much"
+            return "" if _more(card.debt, self) else reasons.RULE_OWES_LESS.format(name=self.name)
         raw = getattr(card, self.field) if self.field in ("company", "source") else card.custom.get(self.field)
         if self.test == "over":
-            return "" if _more(raw, self) else f"{self.field} is not that much"
+            return "" if _more(raw, self) else reasons.RULE_LESS.format(name=self.name, field=self.field)
         shown = as_typed(raw)
-        return (
-            "" if shown.strip().casefold() == self.value.strip().casefold() else f"{self.field} is {shown or 'empty'}"
-        )
+        if shown.strip().casefold() == self.value.strip().casefold():
+            return ""
+        words = reasons.RULE_OTHER if shown else reasons.RULE_EMPTY
+        return words.format(name=self.name, field=self.field, value=shown)
 
 
 def _more(raw: object, rule: CardRule) -> bool:

@@ -17,7 +17,7 @@ from typing import Protocol
 from config.measures import LOOKUP_BOUNDS, Histogram
 from config.settings import Lookup, Tiers
 from lookup import card as card_bytes
-from lookup import matching, numbers
+from lookup import matching, numbers, reasons
 from lookup.answers import Answer, Caller, Found, Number, Source, Unavailable, Unknown, Withheld
 from lookup.breaker import Breaker, StoreGone
 from lookup.card import Match
@@ -208,11 +208,11 @@ class Engine:
         number = numbers.read(caller.number, self._plans.get(caller.trunk) or self._plans[""])
         if (number.match_key or number.tail) in self._own:
             self.counters.own += 1
-            return Unknown(number, "one of the company's own numbers"), ""
+            return Unknown(number, reasons.OWN_NUMBER), ""
         key = key_of(number)
         if not key:
             self.counters.not_a_number += 1
-            return Unknown(number, "not a number of the outside world"), ""
+            return Unknown(number, reasons.NO_OUTSIDE_NUMBER), ""
         return await self._find(key, number, budget_s)
 
     async def forget(
@@ -261,7 +261,7 @@ class Engine:
                     looked = await self._with_extension(number, looked)
         except TimeoutError:
             self.counters.late += 1
-            return Unavailable(number, f"no answer within {budget_s * 1000:.0f} ms"), ""
+            return Unavailable(number, reasons.LATE.format(ms=round(budget_s * 1000))), ""
         if isinstance(looked, StoreGone):
             self.counters.unavailable += 1
             return Unavailable(number, looked.reason), ""

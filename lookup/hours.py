@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 
 from config.sentences import say
+from lookup import reasons
 
 DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 DAY = 24 * 60
@@ -42,11 +43,11 @@ class Hours:
         """Why nobody works at this moment; empty: somebody does."""
         for holiday in (at.date().isoformat(), f"{at:%m-%d}"):
             if holiday in self.holidays:
-                return f"{holiday} is a holiday"
+                return reasons.HOLIDAY.format(day=holiday)
         minute = at.hour * 60 + at.minute
         if not self.week or any(day == at.weekday() and begin <= minute < end for day, begin, end in self.week):
             return ""
-        return f"{at:%a %H:%M} is outside of {self.text}"
+        return reasons.OUT_OF_HOURS.format(weekday=f"{at:%a}", time=f"{at:%H:%M}", hours=self.text)
 
 
 def read_week(text: str) -> tuple[Span, ...]:

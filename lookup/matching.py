@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from config.settings import Tiers
+from lookup import reasons
 from lookup.answers import Found, Number, Source, Tier, Unknown
 from lookup.card import Card, Match
 from lookup.numbers import folded
@@ -26,7 +27,7 @@ def choose(number: Number, matches: Sequence[Match], source: Source, tiers: Tier
     """
     shown = number.e164 or number.raw
     if not matches:
-        return Unknown(number, f"No customer has the number {shown}.")
+        return Unknown(number, reasons.NOBODYS.format(number=shown))
     if len(matches) > 1:
         lowest = min(match.card.order for match in matches)
         matches = [match for match in matches if match.card.order == lowest]
@@ -36,11 +37,10 @@ def choose(number: Number, matches: Sequence[Match], source: Source, tiers: Tier
         candidates = tuple(sorted({match.card.customer_id: match for match in candidates}.values(), key=_place))
     several = len(candidates) > 1
     if tier == "probable" and several:
-        digits = _last_digits(number)
-        return Unknown(number, f"{len(candidates)} customers have {digits}; that is too little to name one of them.")
+        return Unknown(number, reasons.TOO_MANY.format(n=len(candidates), digits=len(number.tail), number=shown))
     may = getattr(tiers, tier)
     if may == "off":
-        return Unknown(number, f'{shown} leads to a customer by {tier} match, which tiers.{tier} = "off" switches off.')
+        return Unknown(number, reasons.TIER_OFF.format(number=shown, tier=tier, setting=tier))
     first = candidates[0]
     is_chosen = not several or first.choice is not None
     return Found(
@@ -49,8 +49,7 @@ def choose(number: Number, matches: Sequence[Match], source: Source, tiers: Tier
         chosen=first.card if is_chosen else None,
         tier=tier,
         source=source,
-        reason=(_of_several(number, tier, candidates) if several else _of_one(number, tier, first))
-        + _kept_in(first.card),
+        reason=_kept_in(first.card, _of_several(number, tier, candidates) if several else _of_one(number, tier, first)),
         may=may,
     )
 
@@ -86,30 +85,30 @@ def _of_one(number: Number, tier: Tier, one: Match) -> str:
     shown = number.e164 or number.raw
     match tier:
         case "probable":
-            return f"A number of this customer has {_last_digits(number)}; not certain."
+            return reasons.PROBABLE.format(digits=len(number.tail), number=shown)
         case "range":
-            return f"{shown} lies in the range {one.range} of this customer."
+            return reasons.RANGE.format(number=shown, range=one.range)
         case "extension":
-            return f"{shown} with the extension {number.ext} is a number of this customer."
+            return reasons.EXTENSION.format(number=shown, ext=number.ext)
         case "exact":
-            return f"{shown} is a number of this customer."
+            return reasons.EXACT.format(number=shown)
 
 
 def _of_several(number: Number, tier: Tier, candidates: Sequence[Match]) -> str:
     companies = {match.card.company.strip() for match in candidates}
-    whose = f" of {companies.pop()}" if len(companies) == 1 and companies != {""} else ""
-    shown = number.e164 or number.raw
-    what = f"the range {candidates[0].range} of {shown}" if tier == "range" else shown
-    extension = f" with the extension {number.ext}" if tier == "extension" else ""
-    share = f"{len(candidates)} customers{whose} share {what}{extension}"
-    choice = candidates[0].choice
-    return f"{share}; {choice.who} chose this one on {choice.at[:10]}." if choice else f"{share}."
+    company = companies.pop() if len(companies) == 1 else ""
+    shared = number.e164 or number.raw
+    if tier == "range":
+        shared = reasons.SHARED_RANGE.format(range=candidates[0].range, number=shared)
+    elif tier == "extension":
+        shared = reasons.SHARED_EXTENSION.format(number=shared, ext=number.ext)
+    words = reasons.SHARE_OF_COMPANY if company else reasons.SHARE
+    share = words.format(n=len(candidates), company=company, shared=shared)
+    if choice := candidates[0].choice:
+        return reasons.CHOSEN.format(share=share, name=choice.who, day=choice.at[:10])
+    return reasons.SEVERAL.format(share=share)
 
 
-def _last_digits(number: Number) -> str:
-    return f"the last {len(number.tail)} digits of {number.e164 or number.raw}"
-
-
-def _kept_in(card: Card) -> str:
+def _kept_in(card: Card, reason: str) -> str:
     """One order is one source's."""
-    return f" Kept in {card.source}." if card.source else ""
+    return reasons.ALSO_KEPT_IN.format(reason=reason, name=card.source) if card.source else reason

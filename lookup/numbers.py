@@ -18,6 +18,7 @@ import phonenumbers
 from phonenumbers import NumberParseException, PhoneNumber, ValidationResult
 
 from config.settings import Trunk
+from lookup import reasons
 from lookup.answers import Caller, Number
 
 NORM_VERSION = 1
@@ -92,11 +93,11 @@ def withheld(caller: Caller) -> str:
     user = _user_part(caller.number[:LONGEST]).strip(" \t<>\"'").lower()
     presentation = caller.presentation.lower()
     if presentation.startswith("prohib") or user in _HIDDEN or "anonymous.invalid" in caller.number[:LONGEST].lower():
-        return "the caller withheld the number"
+        return reasons.WITHHELD
     if presentation == "unavailable" or user in _NOT_PASSED_ON:
-        return "the call came without a number"
+        return reasons.NO_NUMBER
     if caller.name.strip(" \t\"'").lower() == "anonymous":
-        return "the caller asked to stay anonymous"
+        return reasons.ANONYMOUS
     return ""
 
 

@@ -16,13 +16,13 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from config.settings import Did, Routing
+from lookup import reasons
 from lookup.answers import Answer, Found, Unavailable, Unknown, Withheld
 from lookup.card import Card, Person, Phone
 from lookup.duty import COMPANY, SIGNED_IN, CardRule, Colleague, Situation, placed
 from lookup.hours import Hours
 
 NOTHING_KNOWN = Situation()
-OWN_WAY = "the company's own way"
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,17 +47,17 @@ class Route:
 def route(answer: Answer, did: Did, routing: Routing, node: str, now: Situation = NOTHING_KNOWN) -> Route:
     """The way of a call that came in on `node`. Phones of other nodes are left out."""
     if did.policy == "leave":
-        return _own_way("calls to this number are left alone")
+        return _own_way(reasons.LEFT_ALONE)
     if blocked := now.duty.blocked.why(answer):
-        said = f"Blocked: {blocked}."
+        said = reasons.BLOCKED.format(why=blocked)
         return Route((), said, blocked=routing.blocked, trail=(said,))
     if did.policy == "name":
-        return _own_way("calls to this number are named only")
+        return _own_way(reasons.NAMED_ONLY)
     return _Pass(answer, routing, node, now).route()
 
 
 def _own_way(because: str, trail: Iterable[str] = ()) -> Route:
-    return Route((), f"The company's own way: {because}.", trail=tuple(trail))
+    return Route((), reasons.TO_OWN_WAY.format(why=because), trail=tuple(trail))
 
 
 def _managed(answer: Answer) -> tuple[tuple[Card, ...], Person | None] | str:
@@ -66,13 +66,13 @@ def _managed(answer: Answer) -> tuple[tuple[Card, ...], Person | None] | str:
         case Withheld():
             return answer.reason
         case Unknown():
-            return "no customer is known by this number"
+            return reasons.NO_CUSTOMER
         case Unavailable():
-            return "the customer could not be looked up in time"
+            return reasons.NOT_IN_TIME
         case Found(may=may, tier=tier) if may != "route":
-            return f'the customer is not certain enough to choose who rings (tiers.{tier} = "{may}")'
+            return reasons.NOT_CERTAIN.format(tier=tier, may=may)
         case Found(chosen=None, candidates=candidates) if len({_manager_id(card) for card in candidates}) > 1:
-            return "customers of different managers share this number"
+            return reasons.MANAGERS_DIFFER
         case Found():
             cards = (answer.chosen,) if answer.chosen else answer.candidates
             return cards, cards[0].manager
@@ -92,7 +92,7 @@ class _Pass:
         self._now = now
         self._steps: list[Step] = []
         self._not_rung: list[str] = []
-        self._trail: list[str] = ["Block list: not on it."]
+        self._trail: list[str] = [reasons.NOT_BLOCKED]
         self._phones: set[Phone] = set()  # that ring in a step
         self._people: set[int] = set()  # and whose they are
 
@@ -101,12 +101,15 @@ class _Pass:
         cards, manager = ((), None) if isinstance(managed, str) else managed
         hours = self._hours(manager)
         closed = hours.closed(self._now.at) if hours and self._now.at else ""
-        self._trail.append(f"Working hours: {closed or 'somebody is at work' if self._now.at else 'not looked at'}.")
+        if not self._now.at:
+            self._trail.append(reasons.HOURS_NOT_LOOKED_AT)
+        else:
+            self._trail.append(reasons.CLOSED.format(why=closed) if closed else reasons.AT_WORK)
         ends_at = self._rules(cards, out_of_hours=bool(closed))
         if closed and not ends_at:
-            return self._end(hours.closed_to if hours else "", f"{closed}")
+            return self._end(hours.closed_to if hours else "", closed)
         if isinstance(managed, str):
-            return _own_way(managed, [*self._trail, f"{managed[:1].upper()}{managed[1:]}."])
+            return _own_way(managed, [*self._trail, _capital(reasons.IN_WORDS.format(why=managed))])
         if ends_at:
             return self._end(ends_at, "")
         self._staff(cards[0], manager)
@@ -124,45 +127,49 @@ class _Pass:
         """Rings whom the rules for this customer name; the destination that one of them sends the call to, if any."""
         for rule in self._now.duty.rules:
             if out_of_hours and not rule.always:
-                why_not = "holds in working hours only"
+                why_not = reasons.RULE_BY_DAY.format(name=rule.name)
+            elif cards:  # of customers who share the number, all
+                why_not = next((why for card in cards if (why := rule.why_not(card))), "")
             else:
-                # of customers who share the number, all
-                why_not = next((why for card in cards if (why := rule.why_not(card))), "" if cards else "no customer")
+                why_not = reasons.RULE_NOBODY.format(name=rule.name)
             if why_not:
-                self._trail.append(f"Rule {rule.name}: {why_not}.")
+                self._trail.append(why_not)
             elif not rule.destination:
                 self._ring_for(rule)
             elif rule.destination in self._now.duty.destinations:
-                self._trail.append(f"Rule {rule.name}: goes to the destination {rule.destination}.")
+                self._trail.append(reasons.RULE_GOES.format(name=rule.name, destination=rule.destination))
                 return rule.destination
             else:
-                self._pass_over(f"the rule {rule.name}", f"the settings have no destination {rule.destination}")
+                why_not = reasons.NO_DESTINATION.format(name=rule.destination)
+                self._pass_over(reasons.THE_RULE.format(name=rule.name), why_not)
         return ""
 
     def _ring_for(self, rule: CardRule) -> None:
-        duty, because = self._now.duty, f"by the rule {rule.name}"
+        duty = self._now.duty
         if rule.team_id is not None:
-            team = duty.teams.get(rule.team_id, "that is gone")
-            self._offer_team(duty.team(rule.team_id), team, f"the team {team} {because}")
+            team = duty.teams.get(rule.team_id, "")
+            words = reasons.TEAM_BY_RULE if team else reasons.TEAM_GONE_BY_RULE
+            self._offer_team(duty.team(rule.team_id), team or GONE, words.format(name=team, rule=rule.name))
         elif colleague := duty.people.get(rule.person_id or 0):
-            self._offer(colleague.person, f"{colleague.person.name} {because}", self._routing.ring_s)
+            words = reasons.BY_RULE.format(name=colleague.person.name, rule=rule.name)
+            self._offer(colleague.person, words, self._routing.ring_s)
         else:
-            self._pass_over(f"the rule {rule.name}", "whom it names is not here any more")
+            self._pass_over(reasons.THE_RULE.format(name=rule.name), reasons.NOT_HERE)
 
     def _staff(self, card: Card, manager: Person | None) -> None:
         """The customer's own people, in their order."""
         routing = self._routing
         if manager:
-            self._offer(manager, f"the assigned manager {manager.name}", routing.ring_s)
+            self._offer(manager, reasons.MANAGER.format(name=manager.name), routing.ring_s)
             if card.deputy:
-                name = f"{card.deputy.name}, the deputy of {manager.name}"
-                self._offer(card.deputy, name, routing.group_ring_s)
+                words = reasons.DEPUTY.format(name=card.deputy.name, manager=manager.name)
+                self._offer(card.deputy, words, routing.group_ring_s)
         spoke = card.spoke_last
         if spoke and self._lately(spoke.at):
-            name = f"{spoke.person.name}, who spoke with this customer last"
-            self._offer(spoke.person, name, routing.group_ring_s)
+            words = reasons.SPOKE_LAST.format(name=spoke.person.name)
+            self._offer(spoke.person, words, routing.group_ring_s)
         if manager and card.team:
-            self._offer_team(card.team, "team", f"the team of {manager.name}")
+            self._offer_team(card.team, "team", reasons.TEAM_OF.format(name=manager.name))
 
     def _lately(self, at: str) -> bool:
         days = self._routing.last_spoke_days
@@ -174,7 +181,7 @@ class _Pass:
         """Have this person rung, on all of their phones that are here, if they can be."""
         known = self._now.duty.people.get(person.user_id) or Colleague(person)
         if ring_s <= 0:
-            self._trail.append(f"{words}: switched off.")
+            self._trail.append(reasons.SWITCHED_OFF.format(whom=words))
             return
         if why_not := self._away(known, person.phones):
             self._pass_over(words, why_not)
@@ -185,21 +192,21 @@ class _Pass:
     def _offer_team(self, phones: Iterable[Phone], who: str, words: str) -> None:
         """Have those phones rung at which somebody sits who can be; a phone that is nobody's can."""
         if self._routing.group_ring_s <= 0:
-            self._trail.append(f"{words}: switched off.")
+            self._trail.append(reasons.SWITCHED_OFF.format(whom=words))
             return
         free: list[Phone] = []
         away: dict[str, str] = {}
         for phone in self._here(phones):
             people = self._now.duty.at_phone.get(phone, ())
-            reasons = {each.person.name: self._away(each, each.person.phones) for each in people}
-            away |= {name: why for name, why in reasons.items() if why}
-            if self._is_free(phone) and (not people or "" in reasons.values()):
+            whys = {each.person.name: self._away(each, each.person.phones) for each in people}
+            away |= {name: why for name, why in whys.items() if why}
+            if self._is_free(phone) and (not people or "" in whys.values()):
                 free.append(phone)
-        told = {name: why for name, why in away.items() if why != RUNG}
-        self._not_rung += [f"{name}: {why}" for name, why in told.items()]
-        self._trail += [f"Of {words}, {name}: {why}." for name, why in away.items()]
+        told = {name: why for name, why in away.items() if why != reasons.RUNG}
+        self._not_rung += [reasons.PASSED.format(whom=name, why=why) for name, why in told.items()]
+        self._trail += [reasons.OF_TEAM.format(whom=words, name=name, why=why) for name, why in away.items()]
         if not free:
-            why_not = "nobody else of it can be rung" if told else RUNG if away else self._no_phone(phones)
+            why_not = reasons.NOBODY_ELSE if told else reasons.RUNG if away else self._no_phone(phones)
             self._pass_over(words, why_not)
         else:
             self._ring(tuple(free), self._routing.group_ring_s, who, words)
@@ -208,29 +215,31 @@ class _Pass:
     def _ring(self, phones: tuple[Phone, ...], ring_s: int, who: str, words: str) -> None:
         self._phones.update(phones)
         self._steps.append(Step(phones, ring_s, who, words))
-        self._trail.append(f"{words}: rings {ring_s} s on {', '.join(phone.name for phone in phones)}.")
+        names = ", ".join(phone.name for phone in phones)
+        self._trail.append(reasons.STEP_RINGS.format(whom=words, seconds=ring_s, phones=names))
 
     def _pass_over(self, words: str, why: str) -> None:
-        self._trail.append(f"{words}: {why}.")
-        if why != RUNG:
-            self._not_rung.append(f"{words}: {why}")
+        passed = reasons.PASSED.format(whom=words, why=why)
+        self._trail.append(reasons.PASSED_OVER.format(passed=passed))
+        if why != reasons.RUNG:
+            self._not_rung.append(passed)
 
     # --- presence ---
 
     def _away(self, who: Colleague, phones: tuple[Phone, ...]) -> str:
         """Why this person is not rung; empty: they are there, as far as anybody knows."""
         if who.person.user_id in self._people:
-            return RUNG
+            return reasons.RUNG
         here = self._here(phones)
         names = {phone.name for phone in here}
         if names & self._now.declined:
-            return "sent this call away before"
+            return reasons.SENT_AWAY
         if who.do_not_disturb:
-            return "do not disturb"
+            return reasons.DO_NOT_DISTURB
         if self._routing.presence == "desk" and not self._signed_in(who):
-            return "not signed in at the desk"
+            return reasons.NOT_SIGNED_IN
         if self._routing.busy == "skip" and names & self._now.busy:
-            return "on another call"
+            return reasons.ON_ANOTHER_CALL
         return "" if any(map(self._is_free, here)) else self._no_phone(phones)
 
     def _signed_in(self, who: Colleague) -> bool:
@@ -253,8 +262,8 @@ class _Pass:
     def _no_phone(self, phones: Iterable[Phone]) -> str:
         here = self._here(phones)
         if not here:
-            return "no phone here"
-        return RUNG if any(phone in self._phones for phone in here) else "the phone cannot be reached"
+            return reasons.NO_PHONE
+        return reasons.RUNG if any(phone in self._phones for phone in here) else reasons.NOT_REACHED
 
     # --- the end ---
 
@@ -264,26 +273,30 @@ class _Pass:
         return bool(self._steps or self._not_rung)
 
     def _end(self, destination: str, closed: str) -> Route:
-        after, known = OWN_WAY, self._now.duty.destinations.get(destination, "")
+        after, known = reasons.OWN_WAY, self._now.duty.destinations.get(destination, "")
         if known:
-            after = f"the destination {destination}"
+            after = reasons.DESTINATION.format(name=destination)
         elif destination:
-            self._trail.append(f"The settings have no destination {destination}.")
-        self._trail.append(f"At last: {after}.")
-        not_rung = f" Not rung: {'; '.join(self._not_rung)}." if self._not_rung else ""
+            self._trail.append(reasons.NO_SUCH_DESTINATION.format(name=destination))
+        self._trail.append(reasons.AT_LAST.format(after=after))
         if self._steps:
-            rings = ", then ".join(step.reason for step in self._steps)
-            said = f"Rings {rings}; after that {after}.{not_rung}"
-        elif closed:
-            said = f"{_capital(after)}: {closed}.{not_rung}"
-        elif not_rung:
-            said = f"{_capital(after)}: nobody can be rung now.{not_rung}"
+            said = reasons.RINGS.format(whom=", then ".join(step.reason for step in self._steps), after=after)
         else:
-            said = f"{_capital(after)}: {'a rule says so' if known else 'the customer has no manager'}."
+            if closed:
+                why = closed
+            elif self._not_rung:
+                why = reasons.NOBODY_NOW
+            else:
+                why = reasons.A_RULE if known else reasons.NO_MANAGER
+            to = reasons.TO_DESTINATION if known else reasons.TO_OWN_WAY
+            said = to.format(name=destination, why=why)
+        if self._not_rung:
+            said = reasons.ALSO_NOT_RUNG.format(reason=said, passed="; ".join(self._not_rung))
         return Route(tuple(self._steps), said, known, trail=tuple(self._trail))
 
 
-RUNG = "had a turn before in this call"
+GONE = "that is gone"
+"""For the name of a team."""
 
 
 def _capital(text: str) -> str:

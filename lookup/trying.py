@@ -7,11 +7,10 @@ from datetime import datetime
 
 from config.sentences import say
 from config.settings import Did, Settings
+from lookup import reasons
 from lookup.answers import Answer, Found
 from lookup.duty import Duty, Situation
 from lookup.routing import Route, route
-
-NOT_KNOWN = ("Which phones talk or cannot be reached at that moment is not known here; such a person is passed over.",)
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +36,7 @@ class Tried:
     blocked: str  # busy | decline
     after: str  # "context,extension" of the company's dialplan; empty: the company's own way
     reason: str
-    not_known: tuple[str, ...] = NOT_KNOWN
+    not_known: tuple[str, ...] = (reasons.NOT_KNOWN,)
 
 
 def tried(answer: Answer, settings: Settings, duty: Duty, at: datetime, did: str = "") -> Tried:

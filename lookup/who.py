@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Literal
 
+from lookup import reasons
 from lookup.answers import Answer, Found, Unavailable, Unknown, Withheld
 from lookup.naming import clean
 
@@ -23,10 +24,8 @@ class Who:
     reason: str = ""
 
 
-OURSELVES = Who("unknown", reason="A call between the company's own phones.")
-NOT_OURS = Who(
-    "unknown", reason="The call did not come through Ringcard, so whether its number may be shown is unknown."
-)
+OURSELVES = Who("unknown", reason=reasons.OURSELVES)
+NOT_OURS = Who("unknown", reason=reasons.NOT_OURS)
 
 
 def said(who: Who) -> str:

@@ -16,6 +16,7 @@ from zoneinfo import ZoneInfo
 
 from config.settings import Settings
 from desk.story import simulated_story
+from lookup import reasons
 from lookup.answers import Answer, Caller
 from lookup.breaker import StoreGone
 from lookup.duty import Duty
@@ -147,7 +148,7 @@ def _to_phone(phone: str, settings: Settings, duty: Duty) -> Turn:
     if phone not in known:
         seats = f"somebody sits at {', '.join(sorted(known))}" if known else "seat somebody at a phone first"
         raise Refused(f"nobody sits at phone {phone!r} here, so no screen would show it; {seats}")
-    return turn_to_phones((phone,), settings.routing.ring_s, f"Simulated for phone {phone}.")
+    return turn_to_phones((phone,), settings.routing.ring_s, reasons.SIMULATED_FOR_PHONE.format(name=phone))
 
 
 def _who(turn: Turn, settings: Settings, duty: Duty) -> str:

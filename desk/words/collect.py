@@ -19,7 +19,7 @@ from babel.messages.pofile import read_po, write_po
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
 FLOORS = ("config", "lookup", "records", "desk", "ringcard")
-KEYWORDS: Mapping[str, tuple[int, ...] | None] = {"say": None, "counted": (1, 2)}
+KEYWORDS: Mapping[str, tuple[int, ...] | None] = {"say": None, "counted": (1, 2), "template": (1,), "templates": (1, 2)}
 OF_TEMPLATES: Mapping[str, tuple[int, ...] | None] = {"_": None, "gettext": None, "ngettext": (1, 2)}
 """What each kind of file says with; the numbers are those of the arguments."""
 

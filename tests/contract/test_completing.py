@@ -17,8 +17,8 @@ from sqlalchemy import Engine as Database
 from sqlalchemy import event, select
 from sqlalchemy.orm import selectinload
 
-from ari_app.cel import CUT
 from config.settings import Asterisk, Settings
+from lookup.reasons import CUT
 from records import completion
 from records.calls import write_call
 from records.database import reading, writing

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
-from ari_app.cel import CUT
+from lookup.reasons import CUT
 from records.completion import NOT_HEARD
 from records.facts import NOT_ALL_HEARD
 from records.tables import CallRow

@@ -107,17 +107,17 @@ def test_inside_numbers_and_names_stay_whole(text: str, shown: str) -> None:
 @pytest.mark.parametrize(
     ("passage", "words"),
     [
-        (PASSAGE, " (cache, 0.8 ms)"),
-        (Passage(lookup_ms=150.0), " (150 ms)"),
-        (Passage(source="database"), " (database)"),
+        (PASSAGE, "found, exact (cache, 0.8 ms)"),
+        (Passage(lookup_ms=150.0), "found, exact (150 ms)"),
+        (Passage(source="database"), "found, exact (database)"),
     ],
 )
 def test_of_a_lookup_the_story_says_who_knew_and_how_long_it_took(passage: Passage, words: str) -> None:
-    assert passage.words == words
+    assert passage.told("found, exact") == words
 
 
 def test_of_a_call_that_was_not_looked_up_it_says_nothing_more() -> None:
-    assert Passage().words == ""
+    assert Passage().told("unknown") == "unknown"
 
 
 def test_a_route_is_told_without_anybodys_name_or_number() -> None:

@@ -15,9 +15,10 @@ from typing import Any
 import pytest
 
 from ari_app.call import Rules
-from ari_app.cel import COLUMNS, CUT, Conversation, Conversations, Position, Row, Told, lines_of, row_of, told_by
+from ari_app.cel import COLUMNS, Conversation, Conversations, Position, Row, Told, lines_of, row_of, told_by
 from ari_app.trunks import Trunks
 from config.settings import Did, Routing
+from lookup import reasons
 from records.facts import CallFacts
 from ringcard.cel_file import at_ms
 
@@ -280,7 +281,7 @@ def test_a_record_that_is_cut_anywhere_is_a_call_that_ended_there(recorded: Reco
             continue
         facts = cut[0].facts
         assert facts.call_id == whole.call_id
-        assert facts.reason == CUT
+        assert facts.reason == reasons.CUT
         assert facts.started_ms <= facts.ended_ms <= recorded.rows[end - 1].at_ms + 1
         assert all(leg.ended_ms >= leg.started_ms for leg in facts.legs)
         assert facts.outcome
