@@ -142,7 +142,8 @@ class Change:
         """In a transaction. Raises NotFound, Unfit, Conflict."""
         before = one(records, self.customer_id)
         kept = {each.name: each.field for each in self.kept}
-        changes, errors = {}, {}
+        changes: dict[str, Any] = {}
+        errors: dict[str, str] = {}
         for name, raw in self.given.items():
             if name not in kept:
                 errors[name] = NOT_YOURS
