@@ -39,6 +39,7 @@ class Seen:
         self._known: set[tuple[int, int, Way]] = set()  # of this hour
         self._hour = 0
         self._came = asyncio.Event()
+        self._writing = asyncio.Lock()
         self._away = False  # the database, and that was logged
 
     def note(self, user_id: int, customer_ids: Iterable[int], way: Way) -> None:
@@ -66,6 +67,10 @@ class Seen:
 
     async def write(self) -> bool:
         """Writes what waits; False: it could not be, and waits on."""
+        async with self._writing:  # whoever stops the desk writes too, and each takes off the queue what it wrote
+            return await self._write()
+
+    async def _write(self) -> bool:
         self._came.clear()
         while self._waiting:
             some = [self._waiting[place] for place in range(min(AT_ONCE, len(self._waiting)))]
