@@ -12,7 +12,7 @@ from functools import reduce
 
 from config.card_fields import BUILT_IN, ROLES, Field, FieldType, is_editable, is_kept, is_maskable, label_of
 from config.card_said import FieldSaid, Given, Said, over, whole
-from config.sentences import say
+from config.sentences import listed, say
 
 TYPES: Mapping[FieldType, str] = {
     "text": say("text"),
@@ -157,16 +157,12 @@ def changes(file: Mapping[str, Field], before: Said, after: Said) -> list[str]:
         else:
             old, new = (of.get(name, FieldSaid()) for of in (before.fields, after.fields))
             if keys := [words for key, words in CALLED.items() if getattr(old, key) != getattr(new, key)]:
-                found.append(say("{field}: {what}", field=called, what=reduce(_comma, keys)))
+                found.append(say("{field}: {what}", field=called, what=listed(keys)))
     return [*found, say("the order")] if before.order != after.order else found
 
 
 def _and(some: str, more: str) -> str:
     return say("{some} and {more}", some=some, more=more)
-
-
-def _comma(before: str, last: str) -> str:
-    return say("{before}, {last}", before=before, last=last)
 
 
 def _row(file: Mapping[str, Field], one: Given, problem: str) -> Row:

@@ -12,6 +12,7 @@ from fastapi.responses import FileResponse, PlainTextResponse, Response
 
 from config.sentences import say
 from desk import vcard
+from desk.languages import language
 from desk.services import Desk, Services
 from desk.sessions import SignedIn
 from lookup.links import Kind, Link, make, read
@@ -49,7 +50,10 @@ async def contact(request: Request, desk: Desk, token: str) -> Response:
     _, customer = await _allowed(desk, token, "vcard")
     if customer is None:
         return _refused(request, desk)
-    return Response(vcard.of(customer, _sees(desk)), media_type="text/vcard; charset=utf-8")
+    return Response(
+        vcard.of(customer, _sees(desk), language(desk.parts.settings.company.language).put),
+        media_type="text/vcard; charset=utf-8",
+    )
 
 
 @router.get("/photos/{name}")
