@@ -188,7 +188,6 @@ def _whole(told: Mapping[str, str], masters: int) -> Finding:
         mend = say(
             "Start the node that had them, or give them to another (redis-cli --cluster fix): calls of their numbers "
             "ask the database."
-            "ask the database."
         )
         return fail(
             say("redis cluster"),

@@ -15,6 +15,7 @@ from desk.languages import COOKIE, Language, language
 from records.database import writing
 from records.tasks import add_task
 from tests.fixtures.desk import People, RunningDesk, Visitor, alive, opened
+from tests.hostile import STREAM, fill, routes
 
 FRENCH = {"Accept-Language": "fr-FR, en;q=0.5"}
 
@@ -182,3 +183,18 @@ async def test_what_scripts_say_is_a_script_of_its_own(stranger: Visitor, german
         assert (await stranger.get(other)).headers["cache-control"] == "no-cache"
     for unknown in ("/words/xx.js", "/words/de.po", "/words/..%2Fde.js"):
         assert (await stranger.get(unknown)).status_code in (303, 404)
+
+
+@pytest.mark.parametrize("code", [code for code in LANGUAGES if code != "en"])
+async def test_every_page_can_be_made_in_it(desk: RunningDesk, code: str) -> None:
+    """With a company full of odd texts; what is said of pages in `tests/hostile.py` is said in English."""
+    trap = fill(desk)
+    async with Visitor(desk.app) as boss:
+        await boss.sign_in("boss")
+        for method, route in routes():
+            if method != "GET" or route.path in (STREAM, "/sign-in", "/offline"):
+                continue
+            page = await boss.get(trap.address(route.path), headers={"Accept-Language": code})
+            assert page.status_code < 500, route.path
+            if "<html" in page.text:
+                assert spoken(page).split()[0] == code, route.path
