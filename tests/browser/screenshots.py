@@ -50,6 +50,7 @@ class Shot:
     scheme: Literal["light", "dark"] = "light"
     design: str = ""
     rings: bool = False
+    language: str = ""
     from_heading: str = ""  # what stands at the top of the picture; empty: the page's beginning
 
 
@@ -61,6 +62,9 @@ def shots(star: int) -> tuple[Shot, ...]:
         Shot("customers", "/customers", design="mekong-mist"),
         Shot("preferences", "/me/preferences", from_heading="Design"),
         Shot("phone", "/", PHONE, rings=True),
+        Shot("khmer", "/", rings=True, language="km"),
+        Shot("arabic", f"/customers/{star}", language="ar"),
+        Shot("card-fields", "/card-fields"),
     )
 
 
@@ -69,7 +73,7 @@ async def take(office: Office, shot: Shot, star: int) -> bytes:
     width, height = shot.size
     screen = {"width": width, "height": height}
     person = await office.person("sreymom", viewport=screen, color_scheme=shot.scheme, reduced_motion="reduce")
-    await _prefer(person, shot.design)
+    await _prefer(person, shot)
     call = live_call(STAR_NUMBER, "101", customers=(star,), called_number=DIDS[0])
     if shot.rings:
         await office.desk.publish(call)
@@ -87,9 +91,9 @@ async def take(office: Office, shot: Shot, star: int) -> bytes:
     return picture
 
 
-async def _prefer(person: Person, design: str) -> None:
+async def _prefer(person: Person, shot: Shot) -> None:
     address, headers = f"{person.address}/api/v1/me/preferences", {"Origin": person.address}
-    await person.page.request.patch(address, data={"design": design}, headers=headers)
+    await person.page.request.patch(address, data={"design": shot.design, "language": shot.language}, headers=headers)
 
 
 def small(picture: bytes) -> bytes:
