@@ -95,7 +95,7 @@ def masked_number(text: str) -> str:
 
 @lru_cache(maxsize=4096)
 def country(text: str) -> str:
-    """ISO 3166-1 alpha-2 of an E.164 number, or "". The browser turns it into a name in its own language."""
+    """ISO 3166-1 alpha-2 of an E.164 number, or ""."""
     if not _E164.fullmatch(text):
         return ""
     try:

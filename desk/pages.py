@@ -88,6 +88,7 @@ class Pages:
             "ms": lambda when: int(_moment(when).timestamp() * 1000),
             "figure": formats.figure,
             "put": spoken.put,
+            "territory": lambda code: spoken.locale.territories.get(code, code),
             "sentence": spoken.sentence,
             "read": read,
         }

@@ -83,7 +83,7 @@ class MoneyView:
 class NumberView:
     e164: str  # or as received, when it could not be read
     text: str
-    country: str  # ISO 3166-1 alpha-2; the browser writes its name
+    country: str  # ISO 3166-1 alpha-2
     label: str = ""
     ext: str = ""
 

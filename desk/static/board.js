@@ -24,7 +24,6 @@ export class Board {
     this.dismissed = new Set(JSON.parse(sessionStorage.getItem("dismissed") ?? "[]"));
     for (const card of this.live.querySelectorAll("[data-call]")) this.#adopt(card);
     this.document.addEventListener("click", (event) => this.#dismiss(event));
-    this.#name(this.document);
     this.#tick();
     setInterval(() => this.#tick(), 1000);
     this.#title();
@@ -101,7 +100,6 @@ export class Board {
     const template = this.document.createElement("template");
     template.innerHTML = html; // escaped by the server; scripts in it would not run, and our policy forbids them
     const element = template.content.firstElementChild;
-    this.#name(element);
     this.#tick(element);
     return element;
   }
@@ -154,13 +152,6 @@ export class Board {
       const parts = [Math.floor(seconds / 3600), Math.floor(seconds / 60) % 60, seconds % 60];
       const shown = parts[0] ? parts : parts.slice(1);
       time.textContent = shown.map((part, at) => (at ? String(part).padStart(2, "0") : part)).join(":");
-    }
-  }
-
-  #name(root) {
-    for (const place of root.querySelectorAll("[data-country]")) {
-      const names = new Intl.DisplayNames([this.document.documentElement.lang], { type: "region" });
-      place.textContent = names.of(place.dataset.country);
     }
   }
 
