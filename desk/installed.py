@@ -20,6 +20,7 @@ from desk.services import Desk
 
 router = APIRouter(include_in_schema=False)
 
+KEPT_A_DAY = {"Cache-Control": "public, max-age=86400"}
 ICONS = (
     ("icon-192.png", "192x192", "any"),
     ("icon-512.png", "512x512", "any"),
@@ -43,6 +44,12 @@ async def manifest(request: Request, desk: Desk) -> Response:
 async def offline(desk: Desk, language: str = "") -> HTMLResponse:
     """What the service worker keeps for when there is no connection. It tells of nobody."""
     return HTMLResponse(desk.pages.piece(languages.language(language), "offline.html"))
+
+
+@router.get("/favicon.ico")
+async def favicon() -> Response:
+    """Browsers ask for it at addresses that are no pages and name no other."""
+    return FileResponse(STATIC / "icons" / "icon-192.png", media_type="image/png", headers=KEPT_A_DAY)
 
 
 @router.get("/sw.js")

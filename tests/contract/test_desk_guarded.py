@@ -29,7 +29,16 @@ EVIL = (
     "javascript:alert(1)",
     "/\t/evil",
 )
-KEPT = ("/words/", "/designs/", "/company/face.css", "/company/logos/", "/manifest.webmanifest", "/sw.js", "/photos/")
+KEPT = (
+    "/words/",
+    "/favicon.ico",
+    "/designs/",
+    "/company/face.css",
+    "/company/logos/",
+    "/manifest.webmanifest",
+    "/sw.js",
+    "/photos/",
+)
 """What a browser may keep: nothing in it tells of a customer but pictures, whose names are of their content."""
 
 
