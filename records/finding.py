@@ -40,6 +40,7 @@ from records.searching import All, Asked, Has, One, Test, asked, chosen
 from records.tables import Customer, User
 
 FEW = 2000
+LISTED = 2000  # whom filters leave, that are looked at one by one
 WALKED = 4000  # names that are looked at before all who match are gathered
 RARE_DIGITS = 7  # of the end of a number
 SAMPLE = 400  # rows from everywhere that are looked at to see how common something is
@@ -154,6 +155,8 @@ class _Search:
             else_=CONTAINS,
         )
         few = self._few(every, tier, (), after, count)
+        if few is None and self._filters:
+            few = self._of_few_listed(every, tier, after, count)
         return few if few is not None else self._of_many(wanted, after, count)
 
     def _of_many(self, wanted: Asked, after: Place | None, count: int) -> list[Place]:
@@ -244,6 +247,19 @@ class _Search:
         if rows[0][0] > FEW:
             return None
         return sorted((tier, name, id) for _, tier, name, id in rows if id is not None)
+
+    def _of_few_listed(
+        self, test: Test, tier: ColumnElement[Any], after: Place | None, count: int
+    ) -> list[Place] | None:
+        """Those who pass among the few whom the filters leave; None when these are many."""
+        listed = select(ROWS.c.customer_id).where(*self._filters).limit(LISTED + 1)
+        if len(self._session.scalars(listed).all()) > LISTED:
+            return None
+        order = (tier.label("tier"), ROWS.c.name, ROWS.c.customer_id)
+        some = select(*order).where(ROWS.c.customer_id.in_(listed), self._passes(test)).order_by(*order).limit(count)
+        if after is not None:
+            some = some.where(_later((tier, ROWS.c.name, ROWS.c.customer_id), after))
+        return [(tier, name, id) for tier, name, id in self._session.execute(some)]
 
     def _is_common(self, test: Test) -> bool:
         """SQLite's index alone tells that they are more than few. PostgreSQL gathers all whom its index gives before

@@ -190,11 +190,13 @@ def test_nothing_is_nearly_found_beside_what_is_found(base: Engine) -> None:
 # --- order and pages
 
 
-@pytest.fixture(params=["by the index", "walking", "gathering"])
+@pytest.fixture(params=["by the index", "walking", "gathering", "among the listed"])
 def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
     """All ways to the same answer: few are sorted, many are walked to, or gathered where they are far."""
     if request.param != "by the index":
         monkeypatch.setattr(finding, "FEW", 0)
+    if request.param != "among the listed":
+        monkeypatch.setattr(finding, "LISTED", 0)
     if request.param == "gathering":
         monkeypatch.setattr(finding, "WALKED", 1)
     return str(request.param)
@@ -211,23 +213,26 @@ def test_the_best_match_comes_first_then_the_name(database: Engine, way: str) ->
     assert names(database, "012999000") == ["C by code", "Z by number", "A by part"]
 
 
+@pytest.mark.parametrize("filters", [Filters(), Filters(nobodys=True)], ids=["all", "nobody's"])
 @pytest.mark.parametrize("typed", ["", "s", "sok", "855"])
-def test_pages_together_are_the_whole_list_in_its_order(database: Engine, way: str, typed: str) -> None:
+def test_pages_together_are_the_whole_list_in_its_order(
+    database: Engine, way: str, typed: str, filters: Filters
+) -> None:
     with writing(database) as session:
         for at in range(23):
             name = ("Sok", "Sysok", "A Sok", "So Sok")[at % 4]
             add(session, name, f"+855 12 345 {100 + at}")
-    whole = _ids(database, typed, 500)
+    whole = _ids(database, typed, 500, filters)
     assert len(whole) == 23
     for size in (1, 2, 7, 22, 23):
-        assert _ids(database, typed, size) == whole, size
+        assert _ids(database, typed, size, filters) == whole, size
 
 
-def _ids(database: Engine, typed: str, size: int) -> list[int]:
+def _ids(database: Engine, typed: str, size: int, filters: Filters) -> list[int]:
     ids, after = [], ""
     with reading(database) as session:
         while True:
-            page = find_customers(session, typed, after=after, limit=size)
+            page = find_customers(session, typed, filters=filters, after=after, limit=size)
             ids += [one.id for one in page.items]
             after = page.next
             if not after:
