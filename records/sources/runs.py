@@ -19,7 +19,7 @@ import orjson
 from sqlalchemy import Engine, delete, func, select, text
 from sqlalchemy.orm import Session
 
-from config.sentences import kept, say
+from config.sentences import counted, kept, say
 from config.sentences import told as told_text
 from config.settings import Source
 from records.database import reading, writing
@@ -137,10 +137,12 @@ def _refuse_sudden_emptiness(database: Engine, name: str, stage: Stage, read: Re
         count = customers_of(session, name)
     if count:
         raise Refused(
-            say(
-                "it is empty, and its {count} customers are known here; if they are really gone: ringcard source "
+            counted(
+                "it is empty, and its {n} customer is known here; if they are really gone: ringcard source "
                 "forget {name}",
-                count=count,
+                "it is empty, and its {n} customers are known here; if they are really gone: ringcard source "
+                "forget {name}",
+                count,
                 name=name,
             )
         )

@@ -273,7 +273,7 @@ async def test_a_program_changes_fields_with_the_version_that_it_read(
     late = await sophea.patch(path, json={"vip": True}, headers={"If-Match": etag})
     assert (late.status_code, late.headers["content-type"]) == (412, "application/problem+json")
     refused = await sophea.patch(path, json={"score": True}, headers={"If-Match": changed.headers["etag"]})
-    assert refused.json()["detail"] == "score: True is no number"
+    assert refused.json()["detail"] == "score: True is no value of the type number"
     gone = await sophea.get("/api/v1/customers/999999/fields")
     assert gone.status_code == 404
 

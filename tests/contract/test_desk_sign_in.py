@@ -29,7 +29,7 @@ LOOKS = {  # the sign-in page has them as well, and they tell of nobody
     "/sw.js",
     "/offline",
 }
-OPEN = {"/sign-in", "/sign-out", "/health", "/metrics", *LOOKS}
+OPEN = {"/favicon.ico", "/sign-in", "/sign-out", "/health", "/metrics", *LOOKS}
 BY_TOKEN = ("/dialplan/", "/c/", "/p/", "/v/", "/tasks/calendar/1.ics")
 
 

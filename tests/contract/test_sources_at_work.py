@@ -19,6 +19,7 @@ import pytest
 from sqlalchemy import Engine as Database
 from sqlalchemy import func, make_url, select, text, update
 
+from config.sentences import told
 from config.settings import Company, Lookup, Settings, Source, Store
 from lookup.answers import Found
 from lookup.engine import Engine
@@ -161,7 +162,7 @@ async def test_a_source_that_hangs_or_fails_holds_up_no_other_and_is_ended(
 
     def is_said(name: str, error: str) -> bool:
         found = row(name)
-        return found is not None and error in found.error
+        return found is not None and error in told(found.error)
 
     own_postgres.freeze()
     try:
