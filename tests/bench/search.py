@@ -304,6 +304,8 @@ def _ask(found: Search, database: Engine, connection: Any) -> None:
             took, _ = _timed(backends[1], connection.ask, question.typed)
             plain.setdefault(kind, []).append(took)
     order = [*KINDS, *(kind for kind in ours if kind not in KINDS)]
+    ours["all of these"] = [took for some in ours.values() for took in some]
+    order.append("all of these")
     found.ours, found.computing = ({kind: distribution(t[at] for t in ours[kind]) for kind in order} for at in (0, 1))
     found.plain, found.plain_computing = (
         {kind: distribution(t[at] for t in plain[kind]) for kind in order if kind in plain} for at in (0, 1)
