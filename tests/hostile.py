@@ -450,5 +450,7 @@ def pages(of: Iterable[tuple[str, APIRoute]] = ()) -> list[str]:
     )
     found = [route.path for method, route in (of or routes()) if method == "GET"]
     return [
-        path for path in found if not path.startswith(skipped) and not path.endswith((".webmanifest", ".js", ".ics"))
+        path
+        for path in found
+        if not path.startswith(skipped) and not path.endswith((".webmanifest", ".js", ".ics", ".ico"))
     ]
