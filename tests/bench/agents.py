@@ -46,6 +46,7 @@ group_ring_s = 60
 """
 PATIENCE_MS = 30_000
 OFFLINE_S = (0.1, 1.5)
+TALK_S = 1.0  # Asterisk tells of an answer first and joins the two then, so much later when it has no time
 NEW_PHONES_AFTER = 50  # calls: a telephone of the lab reads all that it was ever sent
 
 TRANSFERRED = 0.3  # of all calls
@@ -249,6 +250,7 @@ async def _one(lab: Lab, agents: Sequence[Agent], plan: Plan) -> None:
             second.phone.pick_up()
             await second.shows(call_id, "talking")
             await _left(first, call_id, plan, "moved")
+        await asyncio.sleep(TALK_S)
         (second if plan.transferred else first).phone.hang_up()
         await calling
         await asyncio.gather(*(agent.took(call_id, "ended") for agent in agents))
