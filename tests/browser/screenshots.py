@@ -51,6 +51,7 @@ class Shot:
     design: str = ""
     rings: bool = False
     language: str = ""
+    login: str = "sreymom"
     from_heading: str = ""  # what stands at the top of the picture; empty: the page's beginning
 
 
@@ -64,7 +65,7 @@ def shots(star: int) -> tuple[Shot, ...]:
         Shot("phone", "/", PHONE, rings=True),
         Shot("khmer", "/", rings=True, language="km"),
         Shot("arabic", f"/customers/{star}", language="ar"),
-        Shot("card-fields", "/card-fields"),
+        Shot("card-fields", "/card-fields", login="sophea"),
     )
 
 
@@ -72,7 +73,7 @@ async def take(office: Office, shot: Shot, star: int) -> bytes:
     """The page as PNG."""
     width, height = shot.size
     screen = {"width": width, "height": height}
-    person = await office.person("sreymom", viewport=screen, color_scheme=shot.scheme, reduced_motion="reduce")
+    person = await office.person(shot.login, viewport=screen, color_scheme=shot.scheme, reduced_motion="reduce")
     await _prefer(person, shot)
     call = live_call(STAR_NUMBER, "101", customers=(star,), called_number=DIDS[0])
     if shot.rings:
