@@ -18,6 +18,7 @@ from config.card_fields import Field, label_of
 from config.sentences import kept as kept_text
 from config.sentences import listed, say, told
 from records import search_rows
+from records.called import COLUMNS
 from records.custom import OWN
 from records.database import reading, writing
 from records.intake import store
@@ -29,19 +30,6 @@ from records.touched import touch
 
 AT_ONCE = 200
 
-_CALLED = {
-    "external_id": say("external id"),
-    "name": say("name"),
-    "company": say("company"),
-    "email": say("email"),
-    "address": say("address"),
-    "note": say("note"),
-    "photo": say("photo"),
-    "debt_minor": say("debt"),
-    "currency": say("currency"),
-    "manager_id": say("manager"),
-}
-
 
 def take_back(database: Engine, import_id: int, total: int, own: Own, forget: Forget, tell: Tell) -> None:
     """Raises DatabaseGone; what is taken back by then stays so."""
@@ -49,7 +37,7 @@ def take_back(database: Engine, import_id: int, total: int, own: Own, forget: Fo
     def called(name: str) -> str:
         """A field, as people know it."""
         if not name.startswith(OWN):
-            return _CALLED[name]
+            return COLUMNS[name]
         name = name.removeprefix(OWN)
         return label_of(name, own.get(name, Field()))
 

@@ -8,24 +8,13 @@ import orjson
 from sqlalchemy.orm import Session
 
 from config.sentences import listed, say
+from records.called import COLUMNS
 from records.custom import OWN
 from records.errors import Refused
 from records.tables import Customer, SourceRow
 
 _ALWAYS = frozenset({"name", "numbers", "external_id"})
-_CALLED = {
-    "external_id": say("your customer id"),
-    "name": say("name"),
-    "company": say("company"),
-    "email": say("email"),
-    "address": say("address"),
-    "note": say("note"),
-    "photo": say("photo"),
-    "debt_minor": say("debt"),
-    "currency": say("currency"),
-    "manager_id": say("manager"),
-    "numbers": say("numbers"),
-}
+_CALLED = {**COLUMNS, "external_id": say("your customer id"), "numbers": say("numbers")}
 
 
 def owned(session: Session, source: str) -> frozenset[str]:
