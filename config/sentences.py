@@ -58,14 +58,18 @@ def with_values(text: str, change: Callable[[str], str]) -> str:
 
 
 def kept(text: str) -> str:
-    """What `told` has the sentence of again; what is none stays as it is."""
-    return json.dumps(_packed(text), ensure_ascii=False) if isinstance(text, Sentence) else text
+    """What `told` has the sentence of again; what is none stays as it is, also where it looks like one that was kept:
+    somebody else's words are never filled in.
+    """
+    if isinstance(text, Sentence):
+        return json.dumps(_packed(text), ensure_ascii=False)
+    return f" {text}" if text.startswith(_MARK) else text
 
 
 def told(text: str) -> str:
     """What was `kept`, or written there as it is."""
     if not text.startswith(_MARK):
-        return text
+        return text[1:] if text.startswith(f" {_MARK}") else text
     try:
         return str(_unpacked(json.loads(text)))
     except (ValueError, TypeError, LookupError, AttributeError):  # it only begins like one
