@@ -28,6 +28,7 @@ from config.sentences import Sentence, say
 from desk.formats import Local
 
 WORDS = Path(__file__).parent / "words"
+ENDS = (".", "?", "!", "。", "？", "！", "។", "؟")
 COOKIE = "ringcard-language"
 COOKIE_S = 5 * 365 * 86_400
 
@@ -40,11 +41,6 @@ class Language:
     """One language, ready to speak. `code` is its BCP 47 tag, as `lang` of a page has it."""
 
     code: str
-
-    @property
-    def name(self) -> str:
-        """What its speakers call it."""
-        return LANGUAGES[self.code]
 
     @cached_property
     def locale(self) -> Locale:
@@ -92,7 +88,7 @@ class Language:
         """What a rule said, standing for itself: "choose a person" -> "Choose a person." """
         said = str(self.put(clause))
         said = said[:1].upper() + said[1:]
-        return said if said.endswith((".", "。", "។")) else str(self.put(say("{said}.", said=said)))
+        return said if said.endswith(ENDS) else str(self.put(say("{said}.", said=said)))
 
     @cached_property
     def for_scripts(self) -> str:

@@ -7,6 +7,7 @@ from datetime import UTC, date, datetime
 import pytest
 from babel.messages.catalog import Catalog
 
+from config.languages import LANGUAGES
 from config.sentences import counted, say
 from desk import formats
 from desk.languages import Language, language, liked
@@ -59,6 +60,9 @@ def test_the_code_is_of_a_language() -> None:
 def test_a_clause_that_stands_for_itself_is_a_sentence() -> None:
     assert language("en").sentence(say("choose a person, or nobody")) == "Choose a person, or nobody."
     assert language("en").sentence("This is one already.") == "This is one already."
+    asks = say("a task needs a title: what is to be done?")
+    assert language("en").sentence(asks) == "A task needs a title: what is to be done?"
+    assert not [code for code in LANGUAGES if language(code).sentence(asks)[-2] in "?？؟"]
 
 
 def test_scripts_get_what_is_translated() -> None:
