@@ -8,11 +8,11 @@ import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import reduce
 
 from config.card_fields import BUILT_IN, ROLES, Field, FieldType, is_editable, is_kept, is_maskable, label_of
 from config.card_said import FieldSaid, Given, Said, over, whole
 from config.sentences import listed, say
+from desk.people import join
 
 TYPES: Mapping[FieldType, str] = {
     "text": say("text"),
@@ -87,9 +87,9 @@ class Row:
         masked, no = ([CALLED_ROLES[role].many for role in ROLES if sees[role] == sight] for sight in ("masked", "no"))
         found: list[str] = []
         if masked:
-            found.append(say("masked from {roles}", roles=reduce(_and, masked)))
+            found.append(say("masked from {roles}", roles=join(masked)))
         if no:
-            found.append(say("not for {roles}", roles=reduce(_and, no)))
+            found.append(say("not for {roles}", roles=join(no)))
         return found
 
 
@@ -159,10 +159,6 @@ def changes(file: Mapping[str, Field], before: Said, after: Said) -> list[str]:
             if keys := [words for key, words in CALLED.items() if getattr(old, key) != getattr(new, key)]:
                 found.append(say("{field}: {what}", field=called, what=listed(keys)))
     return [*found, say("the order")] if before.order != after.order else found
-
-
-def _and(some: str, more: str) -> str:
-    return say("{some} and {more}", some=some, more=more)
 
 
 def _row(file: Mapping[str, Field], one: Given, problem: str) -> Row:

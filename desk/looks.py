@@ -125,7 +125,10 @@ async def save(
     except Refused as refused:
         return await _preferences(request, desk, session, 422, said=str(refused))
     response = RedirectResponse("/me/preferences?saved=yes", 303)
-    languages.keep(request, response, language) if language else languages.forget(response)
+    if language:
+        languages.keep(request, response, language)
+    else:
+        languages.forget(response)
     return response
 
 

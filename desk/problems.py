@@ -153,8 +153,6 @@ def told_problem(
 ) -> JSONResponse:
     """For a script or a program, in the language that it asks for."""
     spoken = services_of(request).pages.spoken_to(request)
-    for fault in more.get("errors", ()):
-        fault["message"] = spoken.put(fault["message"])
     return problem(status, spoken.put(detail), {**(headers or {}), "Content-Language": spoken.code}, **more)
 
 

@@ -253,7 +253,7 @@ class _Search:
     ) -> list[Place] | None:
         """Those who pass among the few whom the filters leave; None when these are many."""
         listed = select(ROWS.c.customer_id).where(*self._filters).limit(LISTED + 1)
-        if len(self._session.scalars(listed).all()) > LISTED:
+        if (self._session.scalar(select(func.count()).select_from(listed.subquery())) or 0) > LISTED:
             return None
         order = (tier.label("tier"), ROWS.c.name, ROWS.c.customer_id)
         some = select(*order).where(ROWS.c.customer_id.in_(listed), self._passes(test)).order_by(*order).limit(count)
