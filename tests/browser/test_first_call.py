@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import socket
 import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -25,6 +24,7 @@ from ringcard import compose
 from tests.browser.test_accessible import faults_of
 from tests.fixtures.browser import NOTES, Office, Person
 from tests.fixtures.desk import PASSWORD, RITHY
+from tests.ports import free_ports
 
 READY_S = 60.0
 SMALL: ViewportSize = {"width": 360, "height": 740}
@@ -61,8 +61,7 @@ async def desk_process(settings: Settings, file: Path) -> AsyncIterator[None]:
 @pytest.fixture
 def trial(tmp_path: Path, redis_url: str) -> tuple[Settings, Path]:
     """The trial's company in a folder of its own."""
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port = probe.getsockname()[1]
+    (port,) = free_ports(1)
     file = tmp_path / "ringcard.toml"
     file.write_text(
         f'[company]\nname = "Angkor Trade"\ncountry = "KH"\ntime_zone = "Asia/Phnom_Penh"\n[store]\ndata_dir = "data"\n'

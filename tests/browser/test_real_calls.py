@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import io
 import re
-import socket
 import time
 from collections.abc import AsyncIterator, Iterator
 from itertools import groupby
@@ -35,6 +34,7 @@ from tests.fixtures.browser import NOTES, Line, Person
 from tests.fixtures.company import no_call_is_live
 from tests.fixtures.desk import PASSWORD
 from tests.fixtures.lab import Phones
+from tests.ports import free_ports
 
 ROLES = ("ari", "worker", "desk")
 PATIENCE_MS = 20_000
@@ -75,7 +75,7 @@ def standing_lab() -> Iterator[Lab]:
 async def standing_trade(standing_lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Company]:
     folder = tmp_path_factory.mktemp("trade")
     with OwnServer(folder / "data") as redis:
-        company = Company(standing_lab, folder, free_port(), redis_url=redis.url, more=SETTINGS)
+        company = Company(standing_lab, folder, free_ports(2)[0], redis_url=redis.url, more=SETTINGS)
         try:
             settings = company.settings
             fill_trial(company.database, settings.data_dir, compose.reader(settings), password=PASSWORD)
@@ -87,12 +87,6 @@ async def standing_trade(standing_lab: Lab, tmp_path_factory: pytest.TempPathFac
         finally:
             company.close()
         assert company.mistakes() == []
-
-
-def free_port() -> int:
-    """Another run of these tests on this machine has another."""
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        return int(probe.getsockname()[1])
 
 
 @pytest_asyncio.fixture

@@ -2,7 +2,6 @@
 
 import asyncio
 import shutil
-import socket
 import subprocess
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
@@ -18,6 +17,7 @@ from lookup.redis_cards import RedisCards
 from lookup.redis_link import RedisLink, open_link
 from ringcard.redis_server import OwnServer
 from tests.fixtures.redis import command, frozen, kill
+from tests.ports import free_ports
 
 PATIENT_S = 5.0  # for tests of something else than the time limit
 
@@ -80,7 +80,7 @@ async def test_without_a_server_the_reason_names_the_place(tmp_path: Path) -> No
     async with cards_at(f"unix://{tmp_path}/no.sock") as cards:
         with pytest.raises(StoreGone, match=r"no\.sock: No such file or directory"):
             await cards.get("k")
-    async with cards_at(f"redis://127.0.0.1:{_free_port()}") as cards:
+    async with cards_at(f"redis://127.0.0.1:{free_ports(1)[0]}") as cards:
         with pytest.raises(StoreGone, match=r"127\.0\.0\.1:\d+: Connection refused"):
             await cards.get("k")
 
@@ -199,7 +199,7 @@ async def test_a_password_and_a_database_are_taken_from_the_address(breakable_re
 
 
 async def test_it_connects_over_the_network(breakable_redis: OwnServer) -> None:
-    port = _free_port()
+    (port,) = free_ports(1)
     command(breakable_redis, f"CONFIG SET bind 127.0.0.1 port {port}")
     async with link_to(f"redis://127.0.0.1:{port}/1") as link:
         assert b"db=1" in await link.ask("CLIENT", "INFO")
@@ -207,7 +207,7 @@ async def test_it_connects_over_the_network(breakable_redis: OwnServer) -> None:
 
 @pytest.mark.skipif(not shutil.which("openssl"), reason="makes its certificates with openssl")
 async def test_it_connects_encrypted_and_only_to_whom_it_trusts(breakable_redis: OwnServer, tmp_path: Path) -> None:
-    key, certificate, port = tmp_path / "key.pem", tmp_path / "certificate.pem", _free_port()
+    key, certificate, (port,) = tmp_path / "key.pem", tmp_path / "certificate.pem", free_ports(1)
     _make_certificate(key, certificate)
     command(
         breakable_redis,
@@ -257,10 +257,3 @@ def _make_certificate(key: Path, certificate: Path) -> None:
     request = "req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=localhost -addext subjectAltName=DNS:localhost"
     files = ["-keyout", str(key), "-out", str(certificate)]
     subprocess.run(["openssl", *request.split(), *files], check=True, capture_output=True)
-
-
-def _free_port() -> int:
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        port: int = taken.getsockname()[1]
-        return port

@@ -19,17 +19,12 @@ import config
 from records.database import open_database, writing
 from ringcard.lab import Lab
 from ringcard.redis_server import OwnServer
+from tests.ports import free_ports
 
 ENDS_S = 60
 SAYS_S = 30
 LONG_ENOUGH_S = 2.0
 """In this time the connection to Asterisk is tried four times."""
-
-
-@pytest.fixture
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        return int(probe.getsockname()[1])
 
 
 class Command:
@@ -203,12 +198,10 @@ def test_the_agi_server_names_the_port_that_is_taken(tmp_path: Path) -> None:
     assert "agi.port" in refused
 
 
-async def test_with_the_desks_port_taken_calls_are_served_nevertheless(
-    tmp_path: Path, own_application: Lab, free_port: int
-) -> None:
+async def test_with_the_desks_port_taken_calls_are_served_nevertheless(tmp_path: Path, own_application: Lab) -> None:
     with socket.create_server(("127.0.0.1", 0)) as other:
         port = other.getsockname()[1]
-        settings = f"{ari(own_application)}[desk]\nport = {port}\n[agi]\nport = {free_port}\n"
+        settings = f"{ari(own_application)}[desk]\nport = {port}\n[agi]\nport = {free_ports(1)[0]}\n"
         with Command(tmp_path, settings).running("run") as ringcard:
             await ringcard.says(f"the desk cannot listen on 127.0.0.1:{port}")
             await ringcard.says("desk ended (status 1); starting it again")
@@ -278,10 +271,9 @@ def test_a_database_of_another_program_is_refused_and_left_as_it_is(tmp_path: Pa
     database.dispose()
 
 
-async def test_without_the_database_calls_are_served_and_it_is_said(
-    tmp_path: Path, own_application: Lab, free_port: int
-) -> None:
+async def test_without_the_database_calls_are_served_and_it_is_said(tmp_path: Path, own_application: Lab) -> None:
     gone = "postgresql+psycopg://ringcard@127.0.0.1:1/ringcard"
+    (free_port,) = free_ports(1)
     settings = f'{ari(own_application)}[store]\ndatabase_url = "{gone}"\n[desk]\nport = {free_port}\n'
     with Command(tmp_path, settings).running("run") as ringcard:
         await ringcard.says("Starting without the database.")

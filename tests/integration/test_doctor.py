@@ -6,7 +6,6 @@ import asyncio
 import json
 import os
 import re
-import socket
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -45,6 +44,7 @@ from tests.company import Company
 from tests.fixtures.postgres import TEMPLATE, PostgresServer
 from tests.fixtures.redis import command, frozen
 from tests.fixtures.redis_many import RedisCluster, Sentinels
+from tests.ports import free_ports
 
 NOW = datetime.now(UTC)
 
@@ -665,26 +665,20 @@ async def test_everything_broken_at_once_is_still_a_list_of_findings(tmp_path: P
     assert all(finding.mend for finding in found if finding.state != "ok")
 
 
-@pytest.fixture
-def free_port() -> int:
-    """Of two that follow each other: the desk's, then AGI's."""
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        return int(probe.getsockname()[1])
-
-
 async def test_a_running_ringcard_in_order_would_ring_and_what_then_breaks_is_found(
-    lab: Lab, tmp_path: Path, sqlite_url: str, redis_url: str, free_port: int
+    lab: Lab, tmp_path: Path, sqlite_url: str, redis_url: str
 ) -> None:
     engine = open_database(sqlite_url)
     with writing(engine) as session:
         session.add(customer(person("Maly", "101", role="administrator")))
     engine.dispose()
-    company = Company(lab, tmp_path, free_port, redis_url=redis_url, database_url=sqlite_url, cel=True)
+    company = Company(lab, tmp_path, free_ports(2)[0], redis_url=redis_url, database_url=sqlite_url, cel=True)
     company.start("ari", "agi", "desk", "worker")
     try:
         await company.listening()
         await company.desk_ready()
-        await company.until((company.settings.data_dir / FOLDER / "worker.sock").exists, "the worker")
+        for role in ("agi", "worker"):
+            await company.until((company.settings.data_dir / FOLDER / f"{role}.sock").exists, role)
         async with Phone(lab, "101"):
             found = await examine(company.settings)
             assert [finding for finding in found if finding.state != "ok"] == [only(found, "desk for phones")]
