@@ -45,7 +45,8 @@ class Held:
     """What one process holds at one moment."""
 
     at_s: float  # since the run began
-    memory_mb: float  # resident
+    memory_mb: float  # resident and its own
+    mapped_mb: float  # resident of files that are read as memory, SQLite's of the company; the system takes it back
     files: int
     threads: int
 
@@ -53,8 +54,9 @@ class Held:
 def held(pid: int, at_s: float) -> Held:
     """Raises OSError when the process has ended."""
     told = dict(line.split(":", 1) for line in Path(f"/proc/{pid}/status").read_text().splitlines() if ":" in line)
+    own, mapped = (int(told[name].split()[0]) / 1024 for name in ("RssAnon", "RssFile"))
     files = len(list(Path(f"/proc/{pid}/fd").iterdir()))
-    return Held(at_s, int(told["VmRSS"].split()[0]) / 1024, files, int(told["Threads"]))
+    return Held(at_s, own, mapped, files, int(told["Threads"]))
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +83,7 @@ def growth(samples: Sequence[Held], figure: Callable[[Held], float]) -> Growth:
 
 FIGURES: Mapping[str, Callable[[Held], float]] = {
     "memory, MB": lambda one: one.memory_mb,
+    "mapped, MB": lambda one: one.mapped_mb,
     "files": lambda one: one.files,
     "threads": lambda one: one.threads,
 }
