@@ -9,6 +9,7 @@ name, their id.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -44,7 +45,8 @@ LISTED = 2000  # whom filters leave, that are looked at one by one
 WALKED = 4000  # names that are looked at before all who match are gathered
 RARE_DIGITS = 7  # of the end of a number
 SAMPLE = 400  # rows from everywhere that are looked at to see how common something is
-COMMON = 5  # percent
+GOLDEN, MILLION = 618_034, 1_000_000  # steps of this share of the whole fall evenly, and in no rhythm of ten
+COMMON = 1  # percent
 MOST_NEARLY = 400  # candidates that are compared letter by letter
 
 EVERYTHING = ("names", "company", "email", "numbers", "orders")
@@ -145,9 +147,11 @@ class _Search:
         self._has_index = not self._sqlite or search_index.is_there(session.connection())
         self._choices = tuple(chosen(name, value) for name, value in filters.choices.items())
         self._filters = _conditions(filters)
+        self._many: set[Test] = set()  # that more than few pass, as was seen on the way
 
     def page(self, wanted: Asked, after: Place | None, count: int) -> list[Place]:
         every = All((wanted.contains, *self._choices))
+        self._look_at_some(every, *(All((test, *self._choices)) for test in (wanted.exactly, wanted.begins) if test))
         tier = case(
             (self._passes(wanted.exactly), EXACTLY),
             (_name_begins(wanted.text), NAME_BEGINS),
@@ -212,10 +216,11 @@ class _Search:
         wanted = All((test, *self._choices))
         if self._sqlite:
             better = "".join(f" NOT {_match(one)}" for one in tier.better)
-            every = select(name, id).where(id.in_(_found(_match(wanted) + better, -1)), *conditions)
+            found = _MATCHING.bindparams(match=_match(wanted) + better, most=-1).columns(rowid=id.type)
+            every = select(name, id).where(id.in_(found.scalar_subquery()), *conditions)
             every = every.with_hint(ROWS, f"INDEXED BY {search_index.NAMES}", "sqlite")
         else:
-            self._session.execute(text("SET LOCAL enable_seqscan = off"))
+            self._keep_to_the_index()
             holds = (*conditions, *(not_(self._passes(one)) for one in tier.better))
             matching = select(name, id).where(_like(wanted), *holds).cte("matching").prefix_with("MATERIALIZED")
             every = select(*matching.c)
@@ -232,11 +237,18 @@ class _Search:
         count: int,
     ) -> list[Place] | None:
         """The first of those who pass; None when they are many, or there is no index to tell."""
-        if not self._has_index or self._is_common(test):
+        if not self._has_index or test in self._many:
             return None
         holds = and_(true(), *conditions, *self._filters)
         columns = (ROWS.c.customer_id, ROWS.c.name, tier.label("tier"), holds.label("holds"))
-        few = self._indexed(select(*columns), test, FEW + 1).cte("few")
+        if self._sqlite:
+            ids = self._ids(test, FEW + 1)
+            if len(ids) > FEW:
+                self._many.add(test)
+                return None
+            few = self._those(select(*columns), test, ids).cte("few")
+        else:
+            few = self._by_index(select(*columns), test, FEW + 1).cte("few")
         order = (few.c.tier, few.c.name, few.c.customer_id)
         first = select(*order).where(few.c.holds).order_by(*order).limit(count)
         if after is not None:
@@ -245,6 +257,7 @@ class _Search:
         every = select(func.count().label("count")).select_from(few).subquery()
         rows = self._session.execute(select(every.c.count, *best.c).select_from(every.outerjoin(best, true()))).all()
         if rows[0][0] > FEW:
+            self._many.add(test)
             return None
         return sorted((tier, name, id) for _, tier, name, id in rows if id is not None)
 
@@ -261,19 +274,19 @@ class _Search:
             some = some.where(_later((tier, ROWS.c.name, ROWS.c.customer_id), after))
         return [(tier, name, id) for tier, name, id in self._session.execute(some)]
 
-    def _is_common(self, test: Test) -> bool:
-        """SQLite's index alone tells that they are more than few. PostgreSQL gathers all whom its index gives before
-        it looks at the first: of what every twentieth has, seen on some from everywhere, that takes longer than a walk.
+    def _look_at_some(self, *tests: Test) -> None:
+        """PostgreSQL gathers all whom its index gives before it looks at the first: of what every hundredth has, seen
+        on some from everywhere, that takes longer than a walk. SQLite's index tells by itself that they are many.
         """
-        if self._sqlite:
-            some = {"match": _match(test, roughly=True), "most": FEW + 1}
-            return bool(self._session.scalar(_COUNTED, some) > FEW)
+        if self._sqlite or not self._has_index:
+            return
         last = select(sql_cast(func.max(ROWS.c.customer_id), BigInteger)).scalar_subquery()
         step = func.generate_series(1, SAMPLE).table_valued("step").render_derived()
-        some = ROWS.c.customer_id.in_(select(last * step.c.step // SAMPLE))
-        passes = func.count().filter(self._passes(test))
-        seen, common = self._session.execute(select(func.count(), passes).where(some)).one()
-        return bool(seen * COMMON <= common * 100 and seen > SAMPLE // 2)
+        some = ROWS.c.customer_id.in_(select(1 + last * (step.c.step * GOLDEN % MILLION) // MILLION))
+        passed = (func.count().filter(self._passes(test)) for test in tests)
+        seen, *common = self._session.execute(select(func.count(), *passed).where(some)).one()
+        if seen > SAMPLE // 2:
+            self._many.update(test for test, one in zip(tests, common, strict=True) if seen * COMMON <= one * 100)
 
     def nearly(self, wanted: Asked, count: int) -> list[int]:
         if wanted.nearly is None or not self._has_index:
@@ -281,21 +294,33 @@ class _Search:
         texts = [ROWS.c[name] for name in wanted.columns]
         test = All((wanted.nearly, *self._choices))
         holds = and_(true(), *self._filters)
-        rows = self._session.execute(
-            self._indexed(select(ROWS.c.name, ROWS.c.customer_id, holds, *texts), test, MOST_NEARLY)
-        )
+        some = self._by_index(select(ROWS.c.name, ROWS.c.customer_id, holds, *texts), test, MOST_NEARLY)
+        rows = self._session.execute(some)
         near = sorted((name, id) for name, id, holds, *held in rows if holds and wanted.is_nearly(held))
         return [id for _, id in near[:count]]
 
-    def _indexed(self, wanted: Select[Any], test: Test, most: int) -> Select[Any]:
-        """By the index, at most so many: the others are not looked at."""
-        if not self._sqlite:
-            # It may think that so few are soon met with on the way through the whole table.
-            self._session.execute(text("SET LOCAL enable_seqscan = off"))
-            return wanted.where(_like(test)).limit(most)
-        match = _match(test, roughly=True)
-        wanted = wanted.where(ROWS.c.customer_id.in_(_found(match, most)))
-        return wanted if match == _match(test) else wanted.where(self._passes(test))
+    def _by_index(self, wanted: Select[Any], test: Test, most: int) -> Select[Any]:
+        """At most so many: the others are not looked at."""
+        if self._sqlite:
+            return self._those(wanted, test, self._ids(test, most))
+        self._keep_to_the_index()
+        return wanted.where(_like(test)).limit(most)
+
+    def _ids(self, test: Test, most: int) -> Sequence[int]:
+        """At most so many, by SQLite's index, of those who may pass."""
+        return self._session.scalars(_MATCHING, {"match": _match(test, roughly=True), "most": most}).all()
+
+    def _those(self, wanted: Select[Any], test: Test, ids: Sequence[int]) -> Select[Any]:
+        """Who passes of those whom `_ids` gave."""
+        each = func.json_each(json.dumps(ids)).table_valued("value")
+        wanted = wanted.where(ROWS.c.customer_id.in_(select(each.c.value)))
+        return wanted if _match(test, roughly=True) == _match(test) else wanted.where(self._passes(test))
+
+    def _keep_to_the_index(self) -> None:
+        """PostgreSQL may think that so few are soon met with on the way through the whole table. And a search reads
+        what is in memory: handing every page to a process that reads ahead takes up to twice as long (18, measured)."""
+        settings = {"enable_seqscan": "off", "effective_io_concurrency": "0"}
+        self._session.execute(select(*(func.set_config(name, value, True) for name, value in settings.items())))
 
     def _passes(self, test: Test | None) -> ColumnElement[bool]:
         """Seen on the row itself."""
@@ -359,14 +384,8 @@ def _escaped(piece: str) -> str:
     return piece.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
 
 
-_MATCHING = f"SELECT rowid FROM {search_index.TABLE} WHERE {search_index.TABLE} MATCH :match LIMIT :most"
-_COUNTED = text(f"SELECT count(*) FROM ({_MATCHING})")
-
-
-def _found(match: str, most: int) -> Any:
-    """Ids by SQLite's index; `most` below 0: all."""
-    found = text(_MATCHING).bindparams(match=match, most=most)
-    return found.columns(rowid=ROWS.c.customer_id.type).scalar_subquery()
+_MATCHING = text(f"SELECT rowid FROM {search_index.TABLE} WHERE {search_index.TABLE} MATCH :match LIMIT :most")
+"""`most` below 0: all."""
 
 
 def _match(test: Test, *, roughly: bool = False) -> str:

@@ -15,6 +15,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
+from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 
@@ -73,7 +74,9 @@ class Folk:
     id: int
 
     def _pick(self, of: Sequence[str], salt: int) -> str:
-        return of[(self.id * 2_654_435_761 + salt * 40_503_001) % 4_294_967_291 // 7 % len(of)]
+        """Each apart from the others: who has one name has any other."""
+        drawn = blake2b(f"{salt} {self.id}".encode(), digest_size=4).digest()
+        return of[int.from_bytes(drawn, "big") % len(of)]
 
     @property
     def name(self) -> str:
