@@ -1,5 +1,6 @@
 """Fixtures live in `tests/fixtures/`, one file per component. `RINGCARD_*` of whoever started the tests is not seen."""
 
+import gc
 import os
 import tempfile
 from collections.abc import Iterator
@@ -10,6 +11,9 @@ from argon2 import PasswordHasher
 from hypothesis import HealthCheck, settings
 
 from records import passwords
+
+# What is imported and collected stays to the end: it is never garbage, and looking through it again takes long.
+gc.disable()
 
 # A hash takes 50 ms on purpose, and hundreds of tests have people of their own.
 passwords._hasher = PasswordHasher(time_cost=1, memory_cost=64, parallelism=1)
@@ -34,6 +38,13 @@ def short_folder() -> Iterator[Path]:
     """For sockets, whose path may have 107 bytes: pytest's own folders have longer names when it runs side by side."""
     with tempfile.TemporaryDirectory(prefix="rc-") as folder:
         yield Path(folder)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtestloop() -> None:
+    """From here on garbage is looked for among what tests make."""
+    gc.freeze()
+    gc.enable()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
