@@ -6,9 +6,11 @@ import asyncio
 import contextlib
 from collections import Counter
 from collections.abc import AsyncIterator
+from functools import cache
 
-from fastapi import Depends, FastAPI
+from fastapi import APIRouter, Depends, FastAPI
 from starlette.responses import Response
+from starlette.routing import BaseRoute
 from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
@@ -148,6 +150,15 @@ ROUTERS = (
 )
 
 
+@cache
+def _rooms() -> list[BaseRoute]:
+    """All addresses. No application is in them, and reading what each takes is the longest part of making one."""
+    house = APIRouter(dependencies=[Depends(legible)])
+    for router in ROUTERS:
+        house.include_router(router)
+    return house.routes
+
+
 def create_app(parts: DeskParts) -> FastAPI:
     """The desk, ready to be served. It starts and answers whether or not Redis and the database are there."""
     app = FastAPI(
@@ -158,15 +169,13 @@ def create_app(parts: DeskParts) -> FastAPI:
         openapi_url=None,
         lifespan=_life,
         redirect_slashes=False,  # it would lead to wherever the request says that it was sent to
-        dependencies=[Depends(legible)],
+        routes=_rooms(),
     )
     app.state.services = _services(parts)
     app.state.door = sign_in.Door()
     app.state.second_factors = second_factor.SecondFactors(parts)
     app.state.simulations = Simulations(app.state.services.hub, parts.tell, parts.clock)
     app.state.doctor = Doctor(parts.examine, parts.clock)
-    for router in ROUTERS:
-        app.include_router(router)
     app.state.addresses = [route for router in ROUTERS for route in router.routes]
     app.mount("/static", KeptFiles(directory=STATIC), name="static")
     problems.install(app)
