@@ -12,6 +12,7 @@ from collections import defaultdict, deque
 from collections.abc import Callable, Collection, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from functools import lru_cache
 from typing import Any, TypeVar
 
 from sqlalchemy import (
@@ -77,11 +78,9 @@ class SqlCards:
         self._waiting = 0
         # Kept open: what the pool does around each use takes longer than the lookup itself.
         self._idle: deque[Connection] = deque()
-        json = _Json(self._engine.dialect.name)
-        order = case(*((Customer.source == name, order) for name, order in orders.items()), else_=LAST_ORDER)
-        self._by_match_key = _Compiled(_by_match_key(json, order), self._engine)
-        self._by_many = _by_many(json, order)
-        self._by_tail = _Compiled(_by_tail(json, order), self._engine)
+        by_match_key, self._by_many, by_tail = _statements(self._engine.dialect.name, tuple(orders.items()))
+        self._by_match_key = _Compiled(by_match_key, self._engine)
+        self._by_tail = _Compiled(by_tail, self._engine)
 
     async def fetch(self, number: Number) -> tuple[Match, ...]:
         if not number.match_key:
@@ -170,6 +169,14 @@ def asking_for(number: Number) -> Mapping[str, Any]:
     """The values for the statement that finds the customers of a number."""
     values = {"key": number.match_key, "ext": number.ext, "same": unfolded(number.match_key)[1]}
     return values | dict(zip(PREFIXES, prefixes_of(number.match_key), strict=True))
+
+
+@lru_cache(maxsize=16)
+def _statements(dialect: str, orders: tuple[tuple[str, int], ...]) -> tuple[Select[Any], Select[Any], Select[Any]]:
+    """By match key, by many of them, by tail: the same for whoever asks the same kind of database."""
+    json = _Json(dialect)
+    order = case(*((Customer.source == name, order) for name, order in orders), else_=LAST_ORDER)
+    return _by_match_key(json, order), _by_many(json, order), _by_tail(json, order)
 
 
 class _Compiled:
