@@ -37,7 +37,7 @@ from records.folding import GAP
 from records.numbers import Reader
 from records.pages import at_most, cursor, values_of
 from records.search_rows import ROWS
-from records.searching import All, Asked, Has, One, Test, asked, chosen
+from records.searching import SHORTEST, All, Asked, Has, One, Test, asked, chosen
 from records.tables import Customer, User
 
 FEW = 2000
@@ -304,17 +304,21 @@ class _Search:
         if self._sqlite:
             return self._those(wanted, test, self._ids(test, most))
         self._keep_to_the_index()
-        return wanted.where(_like(test)).limit(most)
+        rough = _roughly(test)
+        return wanted.where(_like(rough), *self._checked(test, rough)).limit(most)
 
     def _ids(self, test: Test, most: int) -> Sequence[int]:
         """At most so many, by SQLite's index, of those who may pass."""
-        return self._session.scalars(_MATCHING, {"match": _match(test, roughly=True), "most": most}).all()
+        return self._session.scalars(_MATCHING, {"match": _match(_roughly(test)), "most": most}).all()
 
     def _those(self, wanted: Select[Any], test: Test, ids: Sequence[int]) -> Select[Any]:
         """Who passes of those whom `_ids` gave."""
         each = func.json_each(json.dumps(ids)).table_valued("value")
-        wanted = wanted.where(ROWS.c.customer_id.in_(select(each.c.value)))
-        return wanted if _match(test, roughly=True) == _match(test) else wanted.where(self._passes(test))
+        among = ROWS.c.customer_id.in_(select(each.c.value))
+        return wanted.where(among, *self._checked(test, _roughly(test)))
+
+    def _checked(self, test: Test, rough: Test) -> tuple[ColumnElement[bool], ...]:
+        return (self._passes(test),) if rough != test else ()
 
     def _keep_to_the_index(self) -> None:
         """PostgreSQL may think that so few are soon met with on the way through the whole table. And a search reads
@@ -388,22 +392,38 @@ _MATCHING = text(f"SELECT rowid FROM {search_index.TABLE} WHERE {search_index.TA
 """`most` below 0: all."""
 
 
-def _match(test: Test, *, roughly: bool = False) -> str:
-    """As FTS5 takes it. `roughly`: others may pass as well, and sooner."""
+def _match(test: Test) -> str:
+    """As FTS5 takes it."""
     match test:
         case Has(pieces, columns):
-            every = (_rare(piece) if roughly else piece for piece in pieces)
-            phrases = " AND ".join(f'"{piece.replace(chr(34), chr(34) * 2)}"' for piece in every)
+            phrases = " AND ".join(f'"{piece.replace(chr(34), chr(34) * 2)}"' for piece in pieces)
             return f"{{{' '.join(columns)}}} : ({phrases})"
         case All(tests):
-            return f"({' AND '.join(dict.fromkeys(_match(one, roughly=roughly) for one in tests))})"
+            return f"({' AND '.join(dict.fromkeys(map(_match, tests)))})"
         case One(tests):
-            return f"({' OR '.join(dict.fromkeys(_match(one, roughly=roughly) for one in tests))})"
+            return f"({' OR '.join(dict.fromkeys(map(_match, tests)))})"
+
+
+def _roughly(test: Test) -> Test:
+    """Others may pass this one as well, and an index tells them sooner."""
+    match test:
+        case Has(pieces, columns):
+            return Has(tuple(map(_rare, pieces)), columns)
+        case All(tests):
+            return All(tuple(map(_roughly, tests)))
+        case One(tests):
+            return One(tuple(map(_roughly, tests)))
 
 
 def _rare(piece: str) -> str:
-    """Nearly all of a company's numbers begin alike, and to read who has such digits takes longer than the rest: of a
-    number its end is asked for, of a whole one without what a country code may be."""
+    """What few have of it: all that very many have is read before it is known who has the rest too.
+
+    Nearly all of a company's numbers begin alike, so of a number its end is asked for, of a whole one without what a
+    country code may be; and many addresses of mail end alike.
+    """
+    name, at, _ = piece.partition("@")
+    if at and len(name.strip()) >= SHORTEST:
+        return name + at
     number = piece.strip()
     if not number.isdigit():
         return piece
