@@ -79,11 +79,24 @@ class Account:
         return self.caller.invited_at
 
     @property
+    def given_up(self) -> bool:
+        """The caller hung up, and was told of no answer: a telephone that was picked up just then spoke with nobody."""
+        cancelled = any(m.sent and m.method == "CANCEL" for m in self.caller.messages)
+        return cancelled and not any(m.answers == "INVITE" and m.status == 200 for m in self.caller.messages)
+
+    @property
+    def may_be_unshown(self) -> bool:
+        """Over before anybody rang, perhaps before the dialplan had said whether the number may be shown."""
+        return self.given_up and not self.rang
+
+    @property
     def answered(self) -> Rang | None:
         """The telephone at which a person spoke with the caller.
 
         Of several that were picked up at the same moment the PBX lets all but one go at once.
         """
+        if self.given_up:
+            return None
         return max((ring for ring in self.rang if ring.answered), key=lambda ring: ring.over_at, default=None)
 
     @property
@@ -100,7 +113,7 @@ class Account:
         """
         if self.answered:
             return frozenset({"answered"})
-        if self.caller.hung_up_by == "caller" or any(m.sent and m.method == "CANCEL" for m in self.caller.messages):
+        if self.caller.hung_up_by == "caller" or self.given_up:
             return frozenset({"abandoned"})
         words = {_WORDS.get(ring.status, "missed") for ring in self.rang}
         first = next((word for word in ("missed", "declined", "busy") if word in words), "")
@@ -179,20 +192,33 @@ def accounts(callers: Iterable[Outcome], rung: Iterable[Rang]) -> list[Account]:
 def differences(
     made: Iterable[Account], rows: Collection[LogRow], tolerance_s: float = TOLERANCE_S
 ) -> dict[str, list[str]]:
-    """What the log has wrong of each call, by the call's key; a row of nobody's call by its own. Empty is right."""
+    """What the log has wrong of each call, by the call's key; a row of nobody's call by its own. Empty is right.
+
+    Whoever hung up before the dialplan had said whether the number may be shown may be in the log without it.
+    """
     by_key: dict[str, list[LogRow]] = defaultdict(list)
     for row in rows:
         by_key[key_of(row.caller_number, row.caller_name, not row.caller_number)].append(row)
     wrong: dict[str, list[str]] = {}
     for account in made:
-        mine = by_key.pop(account.key, [])
+        mine = by_key.pop(account.key, []) or _unshown(account, by_key[""], tolerance_s)
         said = _compared(account, mine[0], tolerance_s) if len(mine) == 1 else [_how_many(len(mine))]
         if said:
             wrong[account.key] = said
     return wrong | {
         key: [f"nobody made this call: {len(left)} in the log", *map(_row, left[:MOST_ROWS])]
         for key, left in by_key.items()
+        if left
     }
+
+
+def _unshown(account: Account, rows: list[LogRow], tolerance_s: float) -> list[LogRow]:
+    """The row of a call that rang nobody, taken out of those without any caller."""
+    for row in rows if account.may_be_unshown else ():
+        if row.ended_at is not None and abs(row.ended_at.timestamp() - account.ended_at) <= tolerance_s:
+            rows.remove(row)
+            return [row]
+    return []
 
 
 def _row(row: LogRow) -> str:
@@ -208,7 +234,7 @@ def _compared(account: Account, row: LogRow, tolerance_s: float) -> list[str]:
     caller, answered = account.caller.dialled, account.answered
     told = "" if caller.withheld else caller.number
     wrong = []
-    if row.caller_number != told:
+    if row.caller_number != told and (row.caller_number or not account.may_be_unshown):
         wrong.append(f"caller {row.caller_number!r}, not {told!r}")
     if row.called_number != caller.did:
         wrong.append(f"called {row.called_number!r}, not {caller.did!r}")

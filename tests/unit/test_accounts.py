@@ -151,6 +151,32 @@ def test_the_telephone_whose_answer_crossed_the_cancel_has_not_answered() -> Non
     assert it.answered.phone == "101"
 
 
+def test_who_hung_up_just_when_a_telephone_answered_and_was_told_of_no_answer_has_given_up() -> None:
+    gave_up = account(caller(CANCEL, REFUSED, status=480), a=phone("101", 0.5, 200, 2.99, over_at=3.1))
+    assert (gave_up.answered, gave_up.outcomes) == (None, {"abandoned"})
+    told = account(
+        caller(CANCEL, said(3.01, "SIP/2.0 200 OK", sent=False, cseq="1 INVITE"), BYE), a=phone("101", 1, 200, 2)
+    )
+    assert told.answered is not None
+
+
+def test_only_who_hung_up_before_anybody_rang_may_be_in_the_log_without_a_number() -> None:
+    unshown = Row("c1", caller_number="", outcome="abandoned", answered_endpoint="", wait_s=3.0, talk_s=None)
+    unshown = replace(unshown, ended_at=datetime.fromtimestamp(AT + 3, UTC))
+    gone, rang = caller(CANCEL, REFUSED, status=480), phone("101", 1, 487, 3, cancelled=True)
+    assert differences([account(gone)], [unshown]) == {}
+    assert differences([account(gone)], [replace(unshown, caller_number="+85512000009")]).keys() == {
+        NUMBER,
+        "+85512000009",
+    }
+    for made, row in (
+        (account(gone, a=rang), unshown),
+        (account(gone), replace(unshown, ended_at=datetime.fromtimestamp(AT + 30, UTC))),
+        (account(caller(REFUSED, status=480)), unshown),
+    ):
+        assert differences([made], [row]).keys() == {NUMBER, ""}
+
+
 def test_of_two_that_were_picked_up_at_once_the_one_that_was_let_go_at_once_has_not_answered() -> None:
     quicker = phone("103", 0.1, 200, 1.99, over_at=2.02)
     it = account(caller(BYE), p103=quicker, p101=phone("101", 0.1, 200, 2.0, over_at=7.0))

@@ -40,7 +40,9 @@ def test_the_knee_is_the_last_step_that_was_held_on_this_way() -> None:
 
 def test_growth_leaves_the_beginning_out_and_sees_what_grows_afterwards() -> None:
     def memory(values: list[float]) -> list[Held]:
-        return [Held(at_s=36.0 * i, memory_mb=value, mapped_mb=1.0, files=10, threads=3) for i, value in enumerate(values)]
+        return [
+            Held(at_s=36.0 * i, memory_mb=value, mapped_mb=1.0, files=10, threads=3) for i, value in enumerate(values)
+        ]
 
     flat = growth(memory([10 + 4 * i for i in range(20)] + [100.0] * 81), lambda one: one.memory_mb)
     assert (flat.first, flat.last, flat.an_hour) == pytest.approx((100, 100, 0), abs=1e-6)
