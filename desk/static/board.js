@@ -21,6 +21,7 @@ export class Board {
     this.inCorner = this.live.classList.contains("live-corner"); // else this is the page that is there to show them
     this.versions = new Map(); // call_id -> version shown
     this.over = new Set(); // an end is never taken back
+    this.talked = new Set(); // calls in which this person was on the phone
     this.dismissed = new Set(JSON.parse(sessionStorage.getItem("dismissed") ?? "[]"));
     for (const card of this.live.querySelectorAll("[data-call]")) this.#adopt(card);
     this.document.addEventListener("click", (event) => this.#dismiss(event));
@@ -50,6 +51,7 @@ export class Board {
     this.versions.set(id, version);
     const ended = (call ?? team).state === "ended";
     if (ended) this.over.add(id);
+    if (call?.state === "talking") this.talked.add(id);
     this.#count(id, call);
     this.#putCard(id, call, item.html);
     this.#putTeam(id, team, item.team_html);
@@ -62,7 +64,8 @@ export class Board {
     if (!call) return held && this.#leave(held, 0);
     const mine = call.state === "ringing" || call.state === "talking";
     if ((!mine && !held) || (!held && !this.#comesUp(call)) || this.dismissed.has(id)) return;
-    if (call.state === "ended" && held?.dataset.state === "elsewhere") return; // it says who answered, and leaves already
+    const toldWho = held?.dataset.state === "elsewhere" && !this.talked.has(id);
+    if (call.state === "ended" && toldWho) return; // it says who answered, and leaves already
     const before = held?.dataset.state;
     let card = this.#piece(html);
     if (held) card = renew(held, card);

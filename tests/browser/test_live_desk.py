@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+from dataclasses import replace
 
 import pytest
 from playwright.async_api import expect
@@ -53,6 +54,19 @@ async def test_the_card_stays_while_one_talks_and_goes_after_the_end(office: Off
     await expect(card).to_contain_text("Ended")
     await expect(card).to_have_count(0, timeout=20_000)
     await expect(dara.page.locator("#idle")).to_be_visible()
+
+
+async def test_who_put_the_phone_down_before_the_caller_is_told_of_the_end_as_well(office: Office) -> None:
+    dara = await office.person("dara")
+    taken = answered(live_call(RITHY, "101", customers=(office.people.rithy,)), "101")
+    put_down = replace(ended(taken), ended_ms=0, outcome="")
+    card = dara.page.locator(dara.card(taken.call_id))
+    await office.desk.publish(taken)
+    await expect(card).to_contain_text("On the phone")
+    await office.desk.publish(put_down)
+    await expect(card).to_contain_text("Answered by Dara Chan")
+    await office.desk.publish(ended(put_down))
+    await expect(card).to_contain_text("Ended")
 
 
 async def test_two_agents_see_the_calls_of_their_own_phone_only(office: Office) -> None:
