@@ -146,7 +146,7 @@ async def test_my_day_counts_what_i_answered_and_what_was_missed(dara: Visitor) 
     assert re.findall(r"<dt>(.*?)</dt><dd>(.*?)</dd>", html) == [
         ("Answered", "1"),
         ("Missed", "0"),
-        ("On the phone", "26 s"),
+        ("Talk time", "26 s"),
         ("They waited", "4 s"),
     ]
 
