@@ -18,7 +18,7 @@ from desk.finding import asked, choices
 from desk.looks import Administrator, give_face
 from desk.services import Desk, Services
 from desk.sessions import SignedIn, TheReader
-from records.logos import store_logo
+from records.logos import FORMATS, store_logo
 from records.preferences import LONGEST_NAME
 from records.tables import SavedView
 from records.views import LONGEST_ADDRESS, remove_view, save_view, views_of
@@ -57,7 +57,7 @@ async def change_company(desk: Desk, session: Administrator, given: GivenFace) -
     return await _company(desk)
 
 
-@router.put("/company/logo", tags=["company"], response_model=shapes.Company, openapi_extra=described.PICTURE)
+@router.put("/company/logo", tags=["company"], response_model=shapes.Company, openapi_extra=described.picture(FORMATS))
 async def put_logo(request: Request, desk: Desk, session: Administrator) -> dict[str, Any]:
     """Give the desk a logo: the file is the body. It is made anew, never passed on as it came."""
     raw = await request.body()
@@ -75,14 +75,14 @@ async def take_logo(desk: Desk, session: Administrator) -> dict[str, Any]:
 @router.get("/fields", tags=["company"], response_model=list[shapes.FieldOfCard])
 async def fields(desk: Desk, reader: TheReader) -> list[dict[str, Any]]:
     """The fields of a card that you may see, in their order, and which of the company's own you may change."""
-    kept = {one.name for one in desk.layout.kept_seen_by(reader.role)}
+    changed = {one.name for one in desk.layout.kept_changed_by(reader.role)}
     return [
         {
             "name": one.name,
             "label": one.label,
             "type": "built-in" if one.built_in else one.field.type,
             "built_in": one.built_in,
-            "may_change": one.name in kept,
+            "may_change": one.name in changed,
             "choices": list(one.field.choices),
         }
         for one in desk.layout.seen_by(reader.role)

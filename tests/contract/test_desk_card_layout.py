@@ -138,6 +138,8 @@ async def test_what_was_read_can_be_put_back_and_changes_nothing(house: House) -
 
 async def test_a_field_hidden_from_a_role_is_on_no_page_and_in_no_answer_at_once(house: House) -> None:
     assert (await house.dara.get(house.card)).json()["note"] == "Call before noon."
+    may_change = {one["name"]: one["may_change"] for one in (await house.dara.get("/api/v1/fields")).json()}
+    assert not may_change["grade"]
     assert (await house.say(note={"roles": ["administrator"]})).status_code == 200
     assert (await house.dara.get(house.card)).json()["note"] == ""
     assert "Call before noon." not in (await house.dara.get(f"/customers/{house.desk.people.rithy}")).text
