@@ -170,7 +170,7 @@ class Agi:
     host: str = "127.0.0.1"
     port: int = 4573  # FastAGI's registered port
     conversations: int = 200  # at once; more are refused and the call goes on
-    request_s: float = 2.0  # a peer that sends no complete request in this time is let go
+    request_s: float = 2.0  # of a whole conversation; then the call goes on as it is
 
 
 @dataclass(frozen=True, slots=True)

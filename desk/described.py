@@ -7,7 +7,7 @@ has of its own stands at its function: `responses=described.also(409)`.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from http import HTTPStatus
 from typing import Any
 
@@ -29,9 +29,9 @@ VERBS = ("get", "put", "post", "patch", "delete")
 
 ABOUT = """Everything that the desk's pages do, for programs of the company.
 
-A token (`Authorization: Bearer rc_...`) is made by its owner on the page "Me". It sees and does what its owner may, as
-far as its scopes allow: `read` asks, `write` changes, `calls` has calls placed and ended. A page of the desk itself
-uses its session instead, and says by `Origin` that it is one.
+A token (`Authorization: Bearer rc_...`) is made by its owner on the page of their password and sessions. It sees and
+does what its owner may, as far as its scopes allow: `read` asks, `write` changes, `calls` has test calls placed and
+ended. A page of the desk itself uses its session instead, and says by `Origin` that it is one.
 
 Errors are problem+json (RFC 9457); `detail` says what to do next. Times are RFC 3339 in UTC, phone numbers E.164 with
 `+`, amounts whole minor units. Lists come in pages: give `next` as `after`. A change names by `If-Match` the `ETag`
@@ -68,10 +68,13 @@ MADE: Responses = {"2XX": {"headers": _ETAG | _LOCATION}}
 """And say where what was made is."""
 
 _PICTURE = {"schema": {"type": "string", "format": "binary"}}
-PICTURE = {
-    "requestBody": {"required": True, "content": {f"image/{kind}": _PICTURE for kind in ("jpeg", "png", "webp")}}
-}
-"""The body is a picture, read by the function itself once it is known who sends it."""
+
+
+def picture(formats: Iterable[str]) -> Described:
+    """The body is a picture of one of these, read by the function itself once it is known who sends it."""
+    content = {f"image/{one.lower()}": _PICTURE for one in formats}
+    return {"requestBody": {"required": True, "content": content}}
+
 
 SECURITY = {
     "token": {

@@ -20,7 +20,7 @@ from desk.services import Desk, Services
 from desk.sessions import TheReader
 from records.calls import calls_of_customer
 from records.editing import edit
-from records.photos import store_photo
+from records.photos import FORMATS, store_photo
 from records.tables import Customer
 from records.touched import Touched
 
@@ -29,7 +29,9 @@ router = APIRouter(prefix="/api/v1/customers/{customer_id}", tags=["customers"])
 SHOWN = 50
 
 
-@router.put("/photo", response_model=shapes.Customer, responses=described.TAGGED, openapi_extra=described.PICTURE)
+@router.put(
+    "/photo", response_model=shapes.Customer, responses=described.TAGGED, openapi_extra=described.picture(FORMATS)
+)
 async def put(request: Request, desk: Desk, reader: TheReader, customer_id: Id, if_match: IfMatch = "") -> Response:
     """Give the customer a picture: the file is the body. It is cut square and made anew, never passed on as it came."""
     version = version_of(if_match)

@@ -1,6 +1,6 @@
 """The name for telephones that cannot show it as it is: in ASCII, or shorter.
 
-Each telephone of a call gets its own: the dialplan sets it on the phone's own channel (`[ringcard-screen]`), from what
+Each telephone of a call gets its own: the dialplan sets it on the phone's own channel (`[ringcard-phone]`), from what
 is told here once for all of them.
 """
 
