@@ -1,4 +1,4 @@
-"""/api/v1/me: one's own day, sessions, tokens, password and second factor, as the page "Me" has them.
+"""/api/v1/me: one's own day, sessions, tokens, password and second factor, as the page of these has them.
 
 What opens a door (a token, a password, a second factor) is made only at the desk itself, with the password said once
 more: no token makes another.
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Depends, HTTPException, Request
+from fastapi import APIRouter, HTTPException, Request
 from fastapi.responses import Response
 from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy.orm import Session as Records
@@ -18,11 +18,10 @@ from desk import described, shapes, staff
 from desk.bounds import Id
 from desk.browsers import named
 from desk.formats import rfc3339
-from desk.guard import bearer
 from desk.me import NOT_YOURS, end_of
 from desk.second_factor import WRONG, SecondFactors
 from desk.services import Desk, Services
-from desk.sessions import Session, SignedIn, TheReader
+from desk.sessions import AtTheDesk, Session, SignedIn, TheReader
 from desk.sign_in import TooMany, known
 from desk.today import day_of
 from records import routing, tokens
@@ -62,15 +61,6 @@ class Taken(BaseModel):
 class Disturb(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True)
     do_not_disturb: bool
-
-
-async def at_the_desk(request: Request, session: SignedIn) -> Session:
-    if bearer(request.url.path, request.headers) is not None:
-        raise HTTPException(403, say("No token may do that. Sign in at the desk, and do it there."))
-    return session
-
-
-AtTheDesk = Annotated[Session, Depends(at_the_desk)]
 
 
 @router.get("/today", response_model=shapes.Today)

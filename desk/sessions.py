@@ -37,6 +37,7 @@ from records.errors import DatabaseGone, RecordsError
 
 log = logging.getLogger(__name__)
 
+CALLS = ("/api/v1/calls", "/api/v1/test-calls")
 MOST_ENDED = 10_000
 NOTE_S = 60.0
 HALF = timedelta(minutes=15)
@@ -208,7 +209,7 @@ def scope_of(method: str, path: str) -> str:
     """What a token must allow for this request."""
     if method in SAFE:
         return "read"
-    of_calls = path == "/api/v1/calls" or path.startswith("/api/v1/calls/")
+    of_calls = path in CALLS or path.startswith(tuple(f"{one}/" for one in CALLS))
     return "calls" if of_calls and not path.endswith("/notes") else "write"
 
 
@@ -230,8 +231,17 @@ async def the_reader(session: Annotated[Session, Depends(signed_in)]) -> Reader:
     return session.reader
 
 
+async def at_the_desk(connection: HTTPConnection, session: Annotated[Session, Depends(signed_in)]) -> Session:
+    if bearer(connection.url.path, connection.headers) is not None:
+        raise HTTPException(403, say("No token may do that. Sign in at the desk, and do it there."))
+    return session
+
+
 SignedIn = Annotated[Session, Depends(signed_in)]
 """Parameter of an endpoint that refuses strangers: their session."""
+
+AtTheDesk = Annotated[Session, Depends(at_the_desk)]
+"""The same for what opens a door, which no token may make: that would outlive the token."""
 
 TheReader = Annotated[Reader, Depends(the_reader)]
 """The same, when only the person matters."""

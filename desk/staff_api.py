@@ -8,6 +8,7 @@ from fastapi import APIRouter, HTTPException
 from fastapi.responses import JSONResponse, Response
 from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy.orm import Session as Records
+from starlette.requests import Request
 
 from config.sentences import say
 from desk import described, shapes, staff
@@ -15,6 +16,7 @@ from desk.bounds import Id, IfMatch
 from desk.browsers import named
 from desk.formats import rfc3339
 from desk.services import Desk, Services
+from desk.sessions import AtTheDesk, Session, at_the_desk
 from desk.staff import Administrator, Wanted
 from records.second_factor import who_has_one
 from records.sessions import end_all, end_one, sessions_of
@@ -79,8 +81,9 @@ async def listed(desk: Desk, session: Administrator, inactive: bool = False) -> 
 @router.post(
     "", status_code=201, response_model=shapes.Person, responses={**described.MADE, **described.also(404, 409)}
 )
-async def enter(desk: Desk, session: Administrator, person: NewPerson) -> JSONResponse:
-    """A new person, who can sign in from now on."""
+async def enter(request: Request, desk: Desk, session: Administrator, person: NewPerson) -> JSONResponse:
+    """A new person, who can sign in from now on. Administrators are entered at the desk, by no token."""
+    await _may_give(request, session, person.role)
     phones = _places(desk, person.phones)
     wanted = Wanted(person.login, person.name, person.role, person.team, person.deputy, None, phones)
     user_id, touched = await desk.store.write(lambda records: staff.add(records, wanted, person.password))
@@ -96,10 +99,11 @@ async def one(desk: Desk, session: Administrator, user_id: Id) -> JSONResponse:
 
 @router.patch("/{user_id}", response_model=shapes.Person, responses={**described.TAGGED, **described.also(409)})
 async def change(
-    desk: Desk, session: Administrator, user_id: Id, person: ChangedPerson, if_match: IfMatch = ""
+    request: Request, desk: Desk, session: Administrator, user_id: Id, person: ChangedPerson, if_match: IfMatch = ""
 ) -> JSONResponse:
     """Change what you name of a person. Another role, or `active: false`, signs them out everywhere. The last
-    administrator stays one."""
+    administrator stays one; no token makes another."""
+    await _may_give(request, session, person.role)
     mark = mark_of(if_match)
     said = person.model_dump(exclude={"phones"})
     wanted = Wanted(**said, phones=None if person.phones is None else _places(desk, person.phones))
@@ -112,8 +116,8 @@ async def change(
 
 
 @router.put("/{user_id}/password", status_code=204)
-async def set_password(desk: Desk, session: Administrator, user_id: Id, new: NewPassword) -> Response:
-    """A new password for somebody else. It ends their sessions."""
+async def set_password(desk: Desk, session: Administrator, here: AtTheDesk, user_id: Id, new: NewPassword) -> Response:
+    """A new password for somebody else, set at the desk, by no token. It ends their sessions."""
     by_id = session.reader.user_id
     await desk.store.write(lambda records: staff.set_password(records, user_id, new.password, by_id))
     await staff.tell(desk)
@@ -121,8 +125,8 @@ async def set_password(desk: Desk, session: Administrator, user_id: Id, new: New
 
 
 @router.delete("/{user_id}/second-factor", status_code=204)
-async def take_off(desk: Desk, session: Administrator, user_id: Id) -> Response:
-    """Take a second factor off, for somebody who lost the telephone. It ends their sessions."""
+async def take_off(desk: Desk, session: Administrator, here: AtTheDesk, user_id: Id) -> Response:
+    """Take a second factor off at the desk, for somebody who lost the telephone. It ends their sessions."""
     by_id = session.reader.user_id
     await desk.store.write(lambda records: staff.take_second_factor_off(records, user_id, by_id))
     await staff.tell(desk)
@@ -167,6 +171,12 @@ def mark_of(if_match: str) -> str:
     if not mark:
         raise HTTPException(428, say("Give the ETag that you read as If-Match, so that nobody's change is lost."))
     return mark
+
+
+async def _may_give(request: Request, session: Session, role: str | None) -> None:
+    """What opens every door is made at the desk alone, as passwords are."""
+    if role == "administrator":
+        await at_the_desk(request, session)
 
 
 def _places(desk: Services, phones: list[Phone]) -> tuple[Place, ...]:

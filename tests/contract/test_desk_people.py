@@ -19,6 +19,7 @@ from records.customers import customer
 from records.database import reading, writing
 from records.errors import RecordsError
 from records.tables import Team
+from tests.contract.test_desk_tokens import make, program, token_in
 from tests.fixtures.desk import HOSTILE_NAME, PASSWORD, RITHY, People, RunningDesk, Visitor, alive, opened
 
 SINA = {"login": "Sina", "name": "Sina Chhim", "password": "a first password"}
@@ -289,6 +290,26 @@ async def test_the_api_enters_reads_and_changes_people(boss: Visitor, stranger: 
     assert (await stranger.sign_in("sina", "a first password")).status_code == 401
     assert (await patched(boss, "sina", active=True)).status_code == 200
     assert (await stranger.sign_in("sina", "a first password")).status_code == 303
+
+
+async def test_no_token_opens_a_door_that_would_outlive_it(boss: Visitor, desk: RunningDesk) -> None:
+    """It could set a password, sign in with it, and make another token."""
+    token = token_in(await make(boss, "read", "write"))
+    new = {"login": "sothea", "name": "Sothea", "password": "a long new password"}
+    async with program(desk, token) as erp:
+        entered = await erp.post("/api/v1/people", json=new)
+        assert entered.status_code == 201
+        address, tag = f"/api/v1/people/{entered.json()['id']}", {"If-Match": entered.headers["etag"]}
+        for refused in (
+            await erp.put(f"{address}/password", json={"password": "another long password"}),
+            await erp.delete(f"{address}/second-factor"),
+            await erp.patch(address, json={"role": "administrator"}, headers=tag),
+            await erp.post("/api/v1/people", json={**new, "login": "other", "role": "administrator"}),
+        ):
+            assert refused.status_code == 403
+            assert "No token may do that" in refused.json()["detail"]
+        assert (await erp.patch(address, json={"role": "supervisor"}, headers=tag)).status_code == 200
+    assert (await boss.put(f"{address}/password", json={"password": "another long password"})).status_code == 204
 
 
 async def test_a_change_says_what_it_was_made_from(boss: Visitor, desk: RunningDesk) -> None:

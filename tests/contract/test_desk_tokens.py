@@ -73,6 +73,8 @@ async def test_scopes_hold(desk: RunningDesk, dara: Visitor) -> None:
         ("POST", "/api/v1/calls", "calls"),
         ("DELETE", "/api/v1/calls/1", "calls"),
         ("POST", "/api/v1/calls/1/notes", "write"),
+        ("POST", "/api/v1/test-calls", "calls"),
+        ("POST", "/api/v1/test-calls/1/end", "calls"),
         ("POST", "/api/v1/callsign", "write"),
         ("PATCH", "/api/v1/customers/1/fields", "write"),
     ],
