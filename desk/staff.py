@@ -19,15 +19,14 @@ from desk.services import Services
 from desk.sessions import Session, SignedIn
 from desk.views import sight
 from lookup.breaker import StoreGone
-from records import users
+from records import places, users
 from records.errors import Conflict, NotFound, Refused
+from records.places import Place
 from records.second_factor import take_off
 from records.sessions import end_all
 from records.tables import Team, User
 from records.touched import Touched
-from records.users import Place
 
-ENDPOINT = re.compile(r"[A-Za-z0-9_.+-]{1,80}")
 LONGEST_NAME = 200
 
 
@@ -149,34 +148,17 @@ def take_second_factor_off(records: Records, user_id: int, by_id: int) -> None:
 
 def read_phones(desk: Services, text: str) -> tuple[Place, ...]:
     """Phones as one types them: "101, branch/204, +85512345678". Raises Refused."""
-    words = (word.strip() for word in re.split(r"[,;\n]", text))
-    return tuple(dict.fromkeys(_phone(desk, word) for word in words if word))
+    return places.as_typed(re.split(r"[,;\n]", text), tuple(desk.parts.settings.asterisks), desk.parts.read_number)
 
 
 def place_of(desk: Services, node: str, name: str, inside: bool) -> Place:
     """Raises Refused."""
-    nodes = desk.parts.settings.asterisks
-    node = node or desk.parts.settings.asterisk.node
-    if node not in nodes:
-        raise Refused(say("there is no PBX {node!r}; known: {known}", node=node, known=", ".join(nodes)))
-    if not inside:
-        number = desk.parts.read_number(name).e164
-        if not number:
-            raise Refused(say("{name!r} is no whole phone number; write it with + and the country code", name=name))
-        return Place(desk.parts.settings.asterisk.node, number, False)
-    if not ENDPOINT.fullmatch(name):
-        raise Refused(
-            say("{name!r} is no phone; write its name in pjsip.conf, like 101, or a number outside with +", name=name)
-        )
-    return Place(node, name)
+    return places.place(node, name, inside, tuple(desk.parts.settings.asterisks), desk.parts.read_number)
 
 
 def written(desk: Services, phones: Sequence[Place]) -> str:
     """The same as a text that `read_phones` reads."""
-    here = desk.parts.settings.asterisk.node
-    return ", ".join(
-        phone.name if phone.node == here or not phone.inside else f"{phone.node}/{phone.name}" for phone in phones
-    )
+    return ", ".join(places.written(phones, tuple(desk.parts.settings.asterisks)))
 
 
 async def tell(desk: Services, touched: Touched | None = None) -> None:
@@ -187,12 +169,6 @@ async def tell(desk: Services, touched: Touched | None = None) -> None:
         with suppress(StoreGone):
             await desk.parts.finder.forget(touched.keys, touched.tails, touched.ranges)
         desk.cards.changed(touched.customer_ids)
-
-
-def _phone(desk: Services, word: str) -> Place:
-    node, slash, name = word.rpartition("/")
-    outside = not slash and word.startswith("+")
-    return place_of(desk, node.strip(), word if outside else name.strip(), inside=not outside)
 
 
 def _fit(records: Records, wanted: Wanted) -> None:

@@ -18,9 +18,10 @@ from desk.formats import rfc3339
 from desk.services import Desk, Services
 from desk.sessions import AtTheDesk, Session, at_the_desk
 from desk.staff import Administrator, Wanted
+from records.places import Place
 from records.second_factor import who_has_one
 from records.sessions import end_all, end_one, sessions_of
-from records.users import Place, list_users
+from records.users import list_users
 
 router = APIRouter(prefix="/api/v1/people", tags=["people"])
 

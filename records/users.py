@@ -7,7 +7,6 @@ cards of the customers these people manage, so such functions return what was `T
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from sqlalchemy import Engine, delete, false, select
@@ -17,6 +16,7 @@ from config.sentences import Sentence, say
 from records.database import reading, writing
 from records.errors import Conflict, NotFound, Refused
 from records.passwords import hash_password, verify
+from records.places import Place
 from records.rows import row
 from records.sessions import end_all
 from records.tables import Customer, Endpoint, EndpointPerson, Team, User
@@ -24,15 +24,6 @@ from records.tokens import end_tokens
 from records.touched import Touched, touch
 
 ROLES = ("agent", "supervisor", "administrator")
-
-
-@dataclass(frozen=True, slots=True, order=True)
-class Place:
-    """A phone at which somebody sits; one outside (a mobile) is called by its number."""
-
-    node: str
-    name: str
-    inside: bool = True
 
 
 def add_user(
@@ -187,17 +178,6 @@ def unseat(session: Session, user_id: int, node: str, endpoint: str) -> Touched:
     user = row(session, User, user_id)
     user.endpoints = [phone for phone in user.endpoints if (phone.node, phone.name) != (node, endpoint)]
     return _cards_of(session, user)
-
-
-def seat_only_at(session: Session, user_id: int, node: str, endpoints: Collection[str]) -> Touched:
-    """The person sits at these phones of this node and at no others of it. Raises NotFound, Refused."""
-    held = {name for held_node, name in phones_of(session, user_id) if held_node == node}
-    touched = Touched()
-    for name in sorted(held - set(endpoints)):
-        touched |= unseat(session, user_id, node, name)
-    for name in endpoints:
-        touched |= seat(session, user_id, node, name)
-    return touched
 
 
 def sit_at(session: Session, user_id: int, places: Collection[Place]) -> Touched:

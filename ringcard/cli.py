@@ -383,7 +383,12 @@ def _user_arguments(parser: argparse.ArgumentParser) -> None:
         default="agent",
         help="whose calls they see: their own (the default), those of their team, everybody's",
     )
-    p.add_argument("--phone", action="append", default=[], help="its name in pjsip.conf; may be given several times")
+    p.add_argument(
+        "--phone",
+        action="append",
+        default=[],
+        help="its name in pjsip.conf, branch/204 on another PBX, or +855... outside; may be given several times",
+    )
     p.add_argument("--team", default="", help="made when there is none of that name")
     p.add_argument("--deputy", default="", help="login of who rings when this person does not answer")
     _password_file(p)

@@ -5,22 +5,22 @@ from __future__ import annotations
 import argparse
 import getpass
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from sqlalchemy import Engine
 from sqlalchemy.orm import Session
 
 from config.settings import Settings
-from records import users
+from records import places, users
 from records.database import open_database, reading, writing
 from records.errors import DatabaseOld, NotFound, RecordsError, Refused
 from records.migrate import check
 from records.passwords import SHORTEST
+from records.places import Place
 from records.second_factor import take_off
 from records.sessions import end_all
 from records.tables import User
-from records.touched import Touched
 from ringcard import compose
 
 FIRST = "ringcard user add LOGIN 'NAME' --role administrator"
@@ -54,9 +54,7 @@ def _add(settings: Settings, engine: Engine, args: argparse.Namespace) -> None:
     with writing(engine) as session:
         deputy = _person(session, args.deputy) if args.deputy else None
         user = users.add_user(session, args.login, args.name, password, role=args.role, team=args.team, deputy=deputy)
-        touched = Touched()
-        for phone in args.phone:
-            touched |= users.seat(session, user.id, settings.asterisk.node, phone)
+        touched = users.sit_at(session, user.id, _places(settings, args.phone))
     compose.forget(settings, touched)
     print(
         f"{user.name} can sign in as {user.login!r}" + (f" and sits at {', '.join(args.phone)}." if args.phone else ".")
@@ -69,7 +67,8 @@ def _list(settings: Settings, engine: Engine, args: argparse.Namespace) -> None:
     if not everybody:
         print(f"Nobody yet. The first one: {FIRST}")
     for user in everybody:
-        phones = ", ".join(phone.name for phone in user.endpoints) or "no phone"
+        held = (Place(phone.node, phone.name, phone.inside) for phone in user.endpoints)
+        phones = ", ".join(places.written(held, tuple(settings.asterisks))) or "no phone"
         team = user.team.name if user.team else "no team"
         print(f"{user.login:16} {user.name:24} {user.role if user.active else 'inactive':14} {team:16} {phones}")
 
@@ -103,9 +102,7 @@ def _change(settings: Settings, engine: Engine, args: argparse.Namespace) -> Non
             session, user.id, name=args.name, role=args.role, team=args.team, deputy=args.deputy, active=active
         )
         if args.phone is not None:
-            touched |= users.seat_only_at(
-                session, user.id, settings.asterisk.node, [name for name in args.phone if name]
-            )
+            touched |= users.sit_at(session, user.id, _places(settings, args.phone))
     compose.forget(settings, touched)
     _list(settings, engine, args)
 
@@ -115,6 +112,10 @@ def _deactivate(settings: Settings, engine: Engine, args: argparse.Namespace) ->
         touched = users.deactivate(session, _person(session, args.login).id)
     compose.forget(settings, touched)
     print(f"{args.login} cannot sign in any more and is not rung.")
+
+
+def _places(settings: Settings, phones: Iterable[str]) -> tuple[Place, ...]:
+    return places.as_typed(phones, tuple(settings.asterisks), compose.reader(settings))
 
 
 _ACTIONS = {

@@ -13,9 +13,9 @@ from sqlalchemy.orm import Session
 from records import routing, second_factor, sessions, teams, tokens, users
 from records.database import reading, writing
 from records.errors import Conflict, NotFound, Refused
+from records.places import Place
 from records.second_factor import code_at
 from records.tables import ApiToken, DeskSession, RecoveryCode, SecondFactor, Team, User
-from records.users import Place
 
 PASSWORD = "a long password"
 LASTS = timedelta(hours=12)

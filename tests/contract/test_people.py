@@ -36,7 +36,9 @@ def test_where_nobody_can_sign_in_it_is_said_how_the_first_one_is_made(tmp_path:
 
 
 def test_a_person_who_was_entered_wrong_is_put_right(tmp_path: Path) -> None:
-    (tmp_path / "ringcard.toml").write_text(f'[store]\ndata_dir = "{tmp_path / "data"}"\n')
+    (tmp_path / "ringcard.toml").write_text(
+        f'[company]\ncountry = "KH"\n[store]\ndata_dir = "{tmp_path / "data"}"\n[nodes.branch]\nari_url = "http://127.0.0.2:8088"\n'
+    )
     (tmp_path / "password").write_text("a long password\n")
     secret = ("--password-file", str(tmp_path / "password"))
     assert ringcard(tmp_path, "migrate")[0] == 0
@@ -46,6 +48,11 @@ def test_a_person_who_was_entered_wrong_is_put_right(tmp_path: Path) -> None:
     )
     assert status == 0
     assert said.split() == ["dara", "Sok", "Dara", "agent", "sales", "101"]
+    places = ("--phone", "+85512 345 678", "--phone", "branch/204")
+    status, said = ringcard(tmp_path, "user", "change", "dara", *places)
+    assert (status, said.split()[5:]) == (0, ["branch/204,", "+85512345678"])
+    status, said = ringcard(tmp_path, "user", "change", "dara", "--phone", "north/204")
+    assert (status, "there is no PBX 'north'; known: pbx, branch" in said) == (1, True)
     status, said = ringcard(tmp_path, "user", "change", "dara", "--phone", "", "--team", "")
     assert (status, said.split()) == (0, ["dara", "Sok", "Dara", "agent", "no", "team", "no", "phone"])
     status, said = ringcard(tmp_path, "user", "change", "nobody", "--role", "agent")

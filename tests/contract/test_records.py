@@ -20,6 +20,7 @@ from records.facts import NOT_ALL_HEARD, CallFacts, LegFacts, TraceStep
 from records.numbers import ReadNumber, renew_numbers
 from records.orders import add_order, set_order_state
 from records.passwords import hash_password, verify
+from records.places import Place
 from records.tables import CallRow, Customer, Endpoint, PhoneNumber, User
 from records.touched import Touched
 from tests.facts import NOW, facts
@@ -377,14 +378,15 @@ def test_what_is_given_of_a_person_is_changed_and_the_rest_stays(database: Engin
                 users.change_user(session, dara.id, **wrong)  # type: ignore[arg-type]
 
 
-def test_a_person_can_be_moved_to_other_phones_of_one_pbx(database: Engine, people: tuple[User, ...]) -> None:
+def test_a_person_can_be_moved_to_other_phones(database: Engine, people: tuple[User, ...]) -> None:
     with writing(database) as session:
         add(session, "Sok Dara", "012345678", manager_id=people[1].id)
         users.seat(session, people[1].id, "branch", "201")
-        assert users.seat_only_at(session, people[1].id, "pbx", ["103", "109"]).keys == {"+85512345678"}
-        assert users.phones_of(session, people[1].id) == {("pbx", "103"), ("pbx", "109"), ("branch", "201")}
-        users.seat_only_at(session, people[1].id, "pbx", [])
-        assert users.phones_of(session, people[1].id) == {("branch", "201")}
+        there = (Place("pbx", "103"), Place("pbx", "+85512000001", inside=False))
+        assert users.sit_at(session, people[1].id, there).keys == {"+85512345678"}
+        assert users.phones_of(session, people[1].id) == {("pbx", "103"), ("pbx", "+85512000001")}
+        users.sit_at(session, people[1].id, ())
+        assert users.phones_of(session, people[1].id) == frozenset()
 
 
 def test_a_role_decides_whose_calls_are_seen(database: Engine, people: tuple[User, ...]) -> None:
