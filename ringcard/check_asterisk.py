@@ -67,11 +67,16 @@ MODULES = {
     "func_strings": "FILTER",
     "func_timeout": "TIMEOUT",
     "res_ari_applications": "ARI",
+    "res_ari_asterisk": "ARI",
+    "res_ari_bridges": "ARI",
     "res_ari_channels": "ARI",
+    "res_ari_device_states": "which telephones talk",
+    "res_ari_endpoints": "ARI",
     "res_ari_events": "ARI",
     "res_http_websocket": "ARI's events",
     "res_pjsip_caller_id": "the name in From",
     "res_pjsip_header_funcs": "PJSIP_HEADER",
+    "res_stasis_device_state": "which telephones talk",
 }
 """What a call through Ringcard's dialplan needs, and for what."""
 
