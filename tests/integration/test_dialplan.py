@@ -280,10 +280,13 @@ async def test_nothing_of_a_first_pass_counts_in_a_second(lab: Lab, phones: Phon
     first, second, company = await phones("101", "busy"), await phones("103", "busy"), await phones("102")
     set_global("RINGCARD_BEFORE", "ringcard-inbound")  # the company's way leads back to us, as a transfer may
 
+    reasons = []
+
     async def routes_once(it: App) -> None:
         if len(it.calls) == 1:
-            await it.set({"RINGCARD_ROUTE_1": "in/101", "RINGCARD_ROUTE_2": "in/103"})
+            await it.set({"RINGCARD_ROUTE_1": "in/101", "RINGCARD_ROUTE_2": "in/103", "RINGCARD_REASON": "Yours"})
         else:
+            reasons.append(await it.get("RINGCARD_REASON"))
             await it.set({"RINGCARD_BEFORE": "company-inbound", "RINGCARD_ROUTE_1": "in/101"})
         await it.hand_back()
 
@@ -291,6 +294,7 @@ async def test_nothing_of_a_first_pass_counts_in_a_second(lab: Lab, phones: Phon
         assert (await call(lab, did=DIRECT)).status == 200
         assert len(it.calls) == 2
     assert rang(first, second, company) == [2, 1, 1]
+    assert reasons == [""]
 
 
 # --- data that attacks
