@@ -10,12 +10,12 @@ import time
 from dataclasses import asdict, dataclass
 from typing import Protocol
 
-from config.settings import Settings
+from config.settings import Did, Settings
 from lookup import numbers
 from lookup.answers import Answer, Caller, Found, Number
 from lookup.card import Card
+from lookup.display import display_name
 from lookup.duty import Situation
-from lookup.naming import phone_name
 from lookup.routing import NOTHING_KNOWN, Step, route
 from ringcard.from_settings import plans
 
@@ -77,7 +77,8 @@ async def explain(
     read_at = time.perf_counter()
     answer = await finder.find(Caller(number, trunk=trunk), settings.lookup.budget_ms / 1000)
     found_at = time.perf_counter()
-    way = route(answer, settings.did(did), settings.routing, settings.asterisk.node, now)
+    called = settings.did(did)
+    way = route(answer, called, settings.routing, settings.asterisk.node, now)
     routed_at = time.perf_counter()
     return Report(
         typed=number,
@@ -92,13 +93,19 @@ async def explain(
         source=answer.source if isinstance(answer, Found) else "",
         reason=answer.reason,
         customers=tuple(map(_customer, answer.candidates)) if isinstance(answer, Found) else (),
-        shown=phone_name(answer) if isinstance(answer, Found) else "",
+        shown=_shown(answer, settings, called),
         steps=tuple(map(_ring, way.steps)),
         route_reason=way.reason,
         read_ms=(read_at - began) * 1000,
         find_ms=(found_at - read_at) * 1000,
         route_ms=(routed_at - found_at) * 1000,
     )
+
+
+def _shown(answer: Answer, settings: Settings, called: Did) -> str:
+    if called.policy == "leave":
+        return ""
+    return display_name(answer, called.template or settings.display.template, called.label)
 
 
 def render(report: Report, as_json: bool = False) -> str:

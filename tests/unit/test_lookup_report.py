@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from config.settings import Company, Did, Lookup, Settings, Store, Tiers, Trunk
+from config.settings import Company, Did, Display, Lookup, Settings, Store, Tiers, Trunk
 from lookup.answers import Answer, Number, Unavailable
 from lookup.card import Card, CardNumber, Choice, Person, Phone
 from lookup.engine import Engine
@@ -102,6 +102,20 @@ async def test_what_a_tier_may_do_is_told_as_it_is_done(may: str, shown: str, ri
     settings = replace(SETTINGS, tiers=Tiers(exact=may))  # type: ignore[arg-type]
     told = await report("+85512345678", did="+85523900002", settings=settings)
     assert (told.answer, told.shown, bool(told.steps)) == ("found", shown, rings)
+
+
+async def test_the_name_is_in_the_template_that_the_number_called_has() -> None:
+    dids = {
+        "+85523900001": Did("name", label="Sales"),
+        "+85523900003": Did("name", template="{name} ({company})"),
+        "+85523900005": Did("leave"),
+    }
+    settings = replace(SETTINGS, dids=dids, display=Display("{queue}: {name}"))
+    shown = [(await report("+85512345678", did=did, settings=settings)).shown for did in ("", *dids)]
+    assert shown == ["Sok Dara", "Sales: Sok Dara", "Sok Dara (Angkor Trading)", ""]
+    assert "Phone shows  the name that comes with the call" in render(
+        await report("+85512345678", did="+85523900005", settings=settings)
+    )
 
 
 async def test_a_tier_that_is_off_finds_nobody_and_the_report_says_why() -> None:
