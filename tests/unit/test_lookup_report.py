@@ -7,7 +7,8 @@ from dataclasses import replace
 
 import pytest
 
-from config.settings import Company, Did, Display, Lookup, Settings, Store, Tiers, Trunk
+from config.display import Display
+from config.settings import Company, Did, Lookup, Settings, Store, Tiers, Trunk
 from lookup.answers import Answer, Number, Unavailable
 from lookup.card import Card, CardNumber, Choice, Person, Phone
 from lookup.engine import Engine
