@@ -23,7 +23,7 @@ from config.asterisk_files import section
 from config.settings import Settings
 from lookup import channel_values as names
 from ringcard.asterisk_side import NotPossible, Pbx, Plan, plan
-from ringcard.check_asterisk import FALLBACK, MODULES
+from ringcard.check_asterisk import FALLBACK, FOR_STATES, MODULES
 from ringcard.people import without_people
 
 CHECKOUT = Path(__file__).resolve().parent.parent
@@ -73,7 +73,7 @@ def _pbx(asked: Asked) -> Pbx:
     told = directories.values.get("astmoddir") if not directories.is_template else None
     there = [Path(told)] if told else [path for place in MODULE_PLACES for path in Path("/").glob(place[1:])]
     modules = frozenset(path.name for folder in there for path in folder.glob("*.so"))
-    needed = {name for wanted in (MODULES, *FALLBACK.values()) for name in wanted}
+    needed = {name for wanted in (MODULES, FOR_STATES, *FALLBACK.values()) for name in wanted}
     return Pbx(
         read=lambda name: _read(asked.folder / name),
         shipped=lambda name: _read(CHECKOUT / "config" / name),

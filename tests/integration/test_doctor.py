@@ -530,6 +530,14 @@ def test_the_modules_asked_for_are_those_of_our_dialplan(lab: Lab) -> None:
     assert needed - set(MODULES) <= optional
 
 
+async def test_without_the_states_of_telephones_calls_ring_and_doctor_warns(lab: Lab, settings: Settings) -> None:
+    lab.cli("module unload res_ari_device_states.so")
+    try:
+        assert_found(await asterisk(settings, []), "modules", "warn", "(which telephones talk)", "module load")
+    finally:
+        lab.cli("module load res_ari_device_states.so")
+
+
 async def test_a_fallback_that_is_switched_on_needs_its_modules(lab: Lab, settings: Settings) -> None:
     lab.cli("module unload func_curl.so")
     try:
