@@ -54,11 +54,11 @@ def _add(settings: Settings, engine: Engine, args: argparse.Namespace) -> None:
     with writing(engine) as session:
         deputy = _person(session, args.deputy) if args.deputy else None
         user = users.add_user(session, args.login, args.name, password, role=args.role, team=args.team, deputy=deputy)
-        touched = users.sit_at(session, user.id, _places(settings, args.phone))
+        phones = _places(settings, args.phone)
+        touched = users.sit_at(session, user.id, phones)
     compose.forget(settings, touched)
-    print(
-        f"{user.name} can sign in as {user.login!r}" + (f" and sits at {', '.join(args.phone)}." if args.phone else ".")
-    )
+    seat = ", ".join(places.written(phones, tuple(settings.asterisks)))
+    print(f"{user.name} can sign in as {user.login!r}" + (f" and sits at {seat}." if seat else "."))
 
 
 def _list(settings: Settings, engine: Engine, args: argparse.Namespace) -> None:
