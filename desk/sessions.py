@@ -231,17 +231,18 @@ async def the_reader(session: Annotated[Session, Depends(signed_in)]) -> Reader:
     return session.reader
 
 
-async def at_the_desk(connection: HTTPConnection, session: Annotated[Session, Depends(signed_in)]) -> Session:
+SignedIn = Annotated[Session, Depends(signed_in)]
+"""Parameter of an endpoint that refuses strangers: their session."""
+
+TheReader = Annotated[Reader, Depends(the_reader)]
+"""The same, when only the person matters."""
+
+
+async def at_the_desk(connection: HTTPConnection, session: SignedIn) -> Session:
     if bearer(connection.url.path, connection.headers) is not None:
         raise HTTPException(403, say("No token may do that. Sign in at the desk, and do it there."))
     return session
 
 
-SignedIn = Annotated[Session, Depends(signed_in)]
-"""Parameter of an endpoint that refuses strangers: their session."""
-
 AtTheDesk = Annotated[Session, Depends(at_the_desk)]
-"""The same for what opens a door, which no token may make: that would outlive the token."""
-
-TheReader = Annotated[Reader, Depends(the_reader)]
-"""The same, when only the person matters."""
+"""The same for what no token may change: passwords and second factors, and who is an administrator."""

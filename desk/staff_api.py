@@ -175,7 +175,7 @@ def mark_of(if_match: str) -> str:
 
 
 async def _may_give(request: Request, session: Session, role: str | None) -> None:
-    """What opens every door is made at the desk alone, as passwords are."""
+    """Whoever may do everything is made at the desk alone, by no token."""
     if role == "administrator":
         await at_the_desk(request, session)
 

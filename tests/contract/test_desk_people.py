@@ -292,8 +292,10 @@ async def test_the_api_enters_reads_and_changes_people(boss: Visitor, stranger: 
     assert (await stranger.sign_in("sina", "a first password")).status_code == 303
 
 
-async def test_no_token_opens_a_door_that_would_outlive_it(boss: Visitor, desk: RunningDesk) -> None:
-    """It could set a password, sign in with it, and make another token."""
+async def test_no_token_changes_a_password_or_a_second_factor_or_makes_an_administrator(
+    boss: Visitor, desk: RunningDesk
+) -> None:
+    """It could sign in as an administrator then, and make another token."""
     token = token_in(await make(boss, "read", "write"))
     new = {"login": "sothea", "name": "Sothea", "password": "a long new password"}
     async with program(desk, token) as erp:
